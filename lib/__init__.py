@@ -1,0 +1,1 @@
+"""Library of the precursor compendium. Importing it does nothing: name the module you need."""

@@ -1,0 +1,131 @@
+"""Folders, profiles and seeds (layer 0).
+
+A profile is a set of overrides on a study. `full` is the study as published, `light` runs on two cores
+without data or network, `smoke` runs the whole chain in the tests and its numbers mean nothing.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from lib.files import InputError, content_hash
+from lib.studies import STUDIES, Study
+
+ROOT = Path(__file__).resolve().parent.parent
+FIGURES = ROOT / "figures"
+RESULTS = ROOT / "results"
+CACHE = Path(os.environ.get("PRECURSOR_CACHE", ROOT / "_build" / "cache"))
+
+PROFILES: dict[str, dict[str, dict[str, object]]] = {
+    "full": {"convnext": {"training.autocast": "bfloat16", "training.channels_last": True}},
+    "light": {"convnext": {
+        "world.years": 3.0,
+        "windows.n_windows": 480,
+        "stft.size": (64, 64),
+        "stft.freq_hz": (0.0, 0.125),
+        "network.light": True,
+        "network.hidden": 64,
+        "network.dropout": 0.2,
+        "training.epochs": 15,
+        "training.learning_rate": 2e-3,
+        "training.warmup_epochs": 2,
+        "training.patience": 6,
+        "training.threads": 1,
+        "evaluation.folds": 5,
+    }},
+    "smoke": {"convnext": {
+        "world.years": 1.0,
+        "windows.n_windows": 96,
+        "stft.size": (32, 32),
+        "stft.freq_hz": (0.0, 0.125),
+        "network.light": True,
+        "network.hidden": 32,
+        "training.epochs": 2,
+        "training.learning_rate": 2e-3,
+        "training.warmup_epochs": 1,
+        "training.patience": 2,
+        "training.threads": 1,
+        "evaluation.folds": 3,
+        "evaluation.bootstrap": 200,
+        "evaluation.permutations": 99,
+    }},
+}
+
+
+def load(study: str = "convnext", profile: str = "light",
+         overrides: Mapping[str, object] | None = None) -> Study:
+    """Return a study with a profile's overrides and the caller's applied, in this order.
+
+    Parameters
+    ----------
+    study : str
+        A key of `lib.studies.STUDIES`.
+    profile : str
+        `smoke`, `light` or `full`.
+    overrides : mapping, optional
+        Dotted field name to value, for example ``{"training.epochs": 3, "seed": 7}``.
+
+    Raises
+    ------
+    InputError
+        For an unknown study, profile or field; the message lists the known ones.
+
+    Examples
+    --------
+    >>> load("convnext", "light", {"training.epochs": 3}).training.epochs
+    3
+    """
+    if study not in STUDIES:
+        raise InputError("config.load", "study", study, ", ".join(STUDIES))
+    if profile not in PROFILES:
+        raise InputError("config.load", "profile", profile, ", ".join(PROFILES))
+    result = dataclasses.replace(STUDIES[study], profile=profile)
+    for name, value in {**PROFILES[profile].get(study, {}), **(overrides or {})}.items():
+        result = _replace(result, name, value)
+    return result
+
+
+def _replace(spec, dotted: str, value):
+    """Return a copy of a frozen dataclass with one, possibly nested, field replaced."""
+    name, _, rest = dotted.partition(".")
+    known = [f.name for f in dataclasses.fields(spec)]
+    if name not in known:
+        raise InputError("config.load", f"override of {type(spec).__name__}", name, ", ".join(known))
+    if rest:
+        value = _replace(getattr(spec, name), rest, value)
+    return dataclasses.replace(spec, **{name: value})
+
+
+def config_hash(study: Study, *extra) -> str:
+    """Sixteen hex digits that name a configuration; the key of every cached artefact."""
+    return content_hash(study, *extra)
+
+
+def rng(seed: int, *purpose: str | int) -> np.random.Generator:
+    """Return a generator for one named purpose, derived from the study's seed and never reused raw.
+
+    >>> float(rng(1, "a").random()) == float(rng(1, "b").random())
+    False
+    """
+    key = int(content_hash(list(purpose)), 16) % 2**32
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key,)))
+
+
+def data_folder() -> Path | None:
+    """Folder of real records, from the environment variable `PRECURSOR_DATA`; None when unset.
+
+    Raises
+    ------
+    InputError
+        If the variable is set and the folder does not exist.
+    """
+    value = os.environ.get("PRECURSOR_DATA")
+    if not value:
+        return None
+    folder = Path(value)
+    if not folder.is_dir():
+        raise InputError("environment", "PRECURSOR_DATA", value, "an existing folder of records")
+    return folder
