@@ -99,6 +99,31 @@ def _replace(spec, dotted: str, value):
     return dataclasses.replace(spec, **{name: value})
 
 
+def from_dict(values: Mapping[str, object]) -> Study:
+    """Rebuild a study from the JSON form that cards and datasets carry.
+
+    Raises
+    ------
+    InputError
+        For a field that no study has.
+    """
+    return _rebuild(Study, values)
+
+
+def _rebuild(kind, values):
+    """Rebuild one frozen dataclass; lists become the tuples that they were."""
+    known = {f.name: f for f in dataclasses.fields(kind)}
+    if unknown := sorted(set(values) - set(known)):
+        raise InputError("study", f"fields of {kind.__name__}", unknown, ", ".join(known))
+    made = {}
+    for name, value in values.items():
+        if dataclasses.is_dataclass(known[name].type):
+            made[name] = _rebuild(known[name].type, value)
+        else:
+            made[name] = tuple(value) if isinstance(value, list) else value
+    return kind(**made)
+
+
 def config_hash(study: Study, *extra) -> str:
     """Sixteen hex digits that name a configuration; the key of every cached artefact."""
     return content_hash(study, *extra)

@@ -21,7 +21,7 @@ class WorldSpec:
 
     start: str = "2018-01-01"         # S1: 2018-2023
     years: float = 6.0
-    snr: float = 2.0                  # amplitude of the planted precursor, in units of the world's sigma0; 0 = null [D]
+    snr: float = 2.0                  # planted amplitude in units of the world's sigma0; 0 = null [D]
     source: str = "vmd"               # vmd | hed | scalar (C8)
     amplitude_law: str = "flat"       # flat | hattori | dobrovolsky | physical (C8)
     clustering: str = "poisson"       # poisson | etas (C7)
