@@ -4,7 +4,8 @@ import contextlib
 import copy
 import dataclasses
 import io
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,13 @@ import torch
 from tqdm.auto import tqdm
 
 from lib import augment, config, losses, model, schedule, splits
-from lib.dataset import fit_scale, open_dataset
+from lib.dataset import open_dataset
 from lib.files import InputError, atomic_path, content_hash, write_json
+from lib.scale import fit_scale
 from lib.studies import AZIMUTH_CLASSES, MAGNITUDE_CLASSES, Study
 
 CLASSES = {"magnitude": len(MAGNITUDE_CLASSES), "azimuth": len(AZIMUTH_CLASSES)}
-_CODE = ("train.py", "model.py", "losses.py", "augment.py", "schedule.py", "splits.py", "dataset.py")
+_CODE = ("train.py", "model.py", "losses.py", "augment.py", "schedule.py", "splits.py", "scale.py")
 
 
 @dataclasses.dataclass
@@ -57,10 +59,11 @@ def fit(study: Study, x: np.ndarray, labels: dict[str, np.ndarray], fit_idx: np.
     Optimiser and schedule: seed 001; selection inside the training events: validity.md A4.
     """
     spec, device = study.training, _device()
+    _check_finite(x)
     mean, std = fit_scale(x[fit_idx])
     x_fit = _scaled(x[fit_idx], mean, std, spec.channels_last, device)
     x_select = _scaled(x[select_idx], mean, std, spec.channels_last, device)
-    y = {t: torch.as_tensor(labels[t], device=device) for t in study.targets}
+    y = {t: torch.tensor(labels[t], device=device) for t in study.targets}
     y_fit = {t: v[torch.as_tensor(fit_idx, device=device)] for t, v in y.items()}
     y_select = {t: v[torch.as_tensor(select_idx, device=device)] for t, v in y.items()}
     weights = {t: losses.class_weights(v, CLASSES[t]) for t, v in y_fit.items()}
@@ -111,6 +114,7 @@ def predict_probabilities(trained: Fit, x: np.ndarray, study: Study) -> dict[str
     """Class probabilities of images (N, C, F, T): target -> float32 (N, K)."""
     device = next(trained.network.parameters()).device
     spec = study.training
+    _check_finite(x)
     images = _scaled(x, trained.mean, trained.std, spec.channels_last, device)
     parts: dict[str, list] = {}
     with torch.inference_mode(), _reproducible(0, spec.threads):
@@ -156,7 +160,7 @@ def cross_validate(study: Study, dataset, protocol: str, executor: Executor | No
     path = dataset if isinstance(dataset, (str, Path)) else dataset.path
     with open_dataset(path, verify=False) as opened:
         windows, content = opened.windows, opened.content_hash
-    parts = splits.folds(windows, protocol, study.evaluation.folds, study.seed)
+    parts = splits.folds(windows, protocol, study.evaluation.folds, study.seed, on_absent="ignore")
     folder = (folder or config.CACHE / "folds") / run_key(study, content, protocol)
     jobs = []
     for number, (train, test) in enumerate(parts):
@@ -169,6 +173,11 @@ def cross_validate(study: Study, dataset, protocol: str, executor: Executor | No
             job.result() if executor else _run_fold(*job)
     tables = [pd.read_csv(_fold_path(folder, n), float_precision="round_trip") for n in range(len(parts))]
     return pd.concat(tables, ignore_index=True)
+
+
+def pool(workers: int) -> Executor:
+    """Return a process pool for `cross_validate`; each worker starts fresh and trains one fold at a time."""
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
 
 
 def run_key(study: Study, content: str, protocol: str) -> str:
@@ -202,7 +211,7 @@ def load_fit(path: str | Path) -> tuple[Fit, Study]:
 def _run_fold(study, path, protocol, number, train, test, folder, keep_weights):
     """Fit on one training fold, open its test fold once, write the predictions."""
     with open_dataset(path, verify=False) as dataset:
-        x, windows = dataset.read(), dataset.windows
+        x, windows = dataset.read(slice(None)), dataset.windows
         labels = {t: dataset.labels(t) for t in study.targets}
     seed = int(config.rng(study.seed, "fold", protocol, number).integers(2**31))
     fit_idx, select_idx = splits.inner_split(windows, train, study.training.inner_fraction, seed, protocol)
@@ -240,14 +249,17 @@ def _device():
 
 def _scaled(x, mean, std, channels_last, device):
     """Images on the device, zero mean and unit variance per channel of the training windows."""
-    if not np.isfinite(x).all():
-        row = int(np.flatnonzero(~np.isfinite(x).reshape(len(x), -1).all(1))[0])
-        raise InputError("lib.train", f"image {row}", "NaN or infinity",
-                         "finite log power; drop windows with gaps")
     images = torch.as_tensor(np.asarray(x, np.float32), device=device)
     images = (images - torch.as_tensor(mean, device=device).view(1, -1, 1, 1)) / torch.as_tensor(
         std, device=device).view(1, -1, 1, 1)
     return images.contiguous(memory_format=torch.channels_last) if channels_last else images
+
+
+def _check_finite(x):
+    if not np.isfinite(x).all():
+        row = int(np.flatnonzero(~np.isfinite(x).reshape(len(x), -1).all(1))[0])
+        raise InputError("lib.train", f"image {row}", "NaN or infinity",
+                         "finite log power; drop windows with gaps")
 
 
 def _autocast(spec, device):

@@ -1,0 +1,198 @@
+"""What an executed notebook depends on, as one key.
+
+The key is the sha256 of the notebook's source, every `lib` module it imports (and what those import), its
+parameters, its declared inputs, the locked environment and this machinery. A notebook declares inputs in
+one comment line of its source::
+
+    # inputs: 03_loeo_training, DATA
+
+A name is another notebook, whose results file is read; `DATA` is the folder of real records.
+"""
+
+import ast
+import functools
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+from lib.files import InputError, canonical_json, write_json
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ROOT / "notebooks"
+MACHINERY = ("requirements/lock.txt", "book/keys.py", "book/normalise.py", "book/runner.py")
+CELL = re.compile(r"^# %%", re.MULTILINE)
+
+
+def names() -> list[str]:
+    """Return the notebooks in order, without suffix."""
+    return sorted(path.stem for path in SOURCES.glob("[0-9][0-9]_*.py"))
+
+
+def source(name: str) -> Path:
+    """Return the path of a notebook's source.
+
+    Raises
+    ------
+    InputError
+        For an unknown notebook; the message lists the known ones.
+    """
+    path = SOURCES / f"{name}.py"
+    if not path.is_file():
+        raise InputError("notebooks", "name", name, ", ".join(names()))
+    return path
+
+
+@functools.lru_cache(maxsize=4096)
+def _sha(path: str, size: int, mtime_ns: int) -> str:
+    """Hash a file; size and time are there for the cache only."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+
+
+def file_hash(path: Path) -> str:
+    """First 16 hex digits of a file's sha256, or `absent`."""
+    if not path.is_file():
+        return "absent"
+    stat = path.stat()
+    return _sha(str(path), stat.st_size, stat.st_mtime_ns)
+
+
+def parameters(path: Path, overrides: dict | None = None) -> dict:
+    """Return the values of the parameters cell, with the overrides that it knows.
+
+    Raises
+    ------
+    InputError
+        If there is no such cell, a value is not a literal, or an override is unknown or of another type.
+    """
+    text = path.read_text(encoding="utf-8")
+    cells = [cell for cell in CELL.split(text) if cell.split("\n", 1)[0].strip() == 'tags=["parameters"]']
+    if len(cells) != 1:
+        raise InputError(path.name, "parameters cells", len(cells),
+                         'one cell that starts # %% tags=["parameters"]')
+    values = {}
+    for node in ast.parse(cells[0].split("\n", 1)[1]).body:
+        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+        values[target.id] = ast.literal_eval(node.value)
+    for key, value in (overrides or {}).items():
+        if key not in values:
+            raise InputError(path.name, "parameter", key, ", ".join(values))
+        values[key] = _same_type(path, key, values[key], value)
+    return values
+
+
+def _same_type(path, key, default, value):
+    """Return the value if the default could have it: a whole number may stand for a float, None for any."""
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if default is not None and value is not None and type(value) is not type(default):
+        raise InputError(path.name, f"parameter {key}", value, f"a value like {default!r}")
+    return value
+
+
+def inputs(path: Path) -> list[str]:
+    """Return the inputs that a notebook declares."""
+    found = re.search(r"^# inputs:(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return [word.strip() for word in found.group(1).split(",") if word.strip()] if found else []
+
+
+def _imported(path: Path) -> set[str]:
+    """Dotted `lib` names that one file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.split(".")[0] == "lib"}
+
+
+def _files_of(dotted: str, root: Path) -> list[Path]:
+    """Files behind a dotted name: the module, the packages above it, and data files beside it."""
+    parts = dotted.split(".")
+    packages = [root.joinpath(*parts[:i], "__init__.py") for i in range(1, len(parts) + 1)]
+    module = root.joinpath(*parts).with_suffix(".py")
+    found = [path for path in (*packages, module) if path.is_file()]
+    beside = {path.parent for path in found}
+    return found + [p for folder in beside for p in folder.iterdir()
+                    if p.is_file() and p.suffix not in (".py", ".pyc") and not p.name.startswith(".")]
+
+
+def closure(path: Path, root: Path = ROOT) -> list[Path]:
+    """Return every file of `lib` that a notebook or module reaches by imports, sorted."""
+    reached, waiting = set(), [path]
+    while waiting:
+        for dotted in _imported(waiting.pop()):
+            new = [p for p in _files_of(dotted, root) if p not in reached]
+            reached.update(new)
+            waiting += [p for p in new if p.suffix == ".py"]
+    return sorted(reached)
+
+
+def data_manifest(folder: Path, cache: Path) -> str:
+    """Hash of the names, sizes and contents below a folder; contents are read again only if touched."""
+    try:
+        known = json.loads(cache.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    rows, fresh = [], {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        stat = path.stat()
+        mark = f"{path} {stat.st_size} {stat.st_mtime_ns}"
+        fresh[mark] = known.get(mark) or hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        rows.append((path.relative_to(folder).as_posix(), stat.st_size, fresh[mark]))
+    if fresh != known:
+        write_json(cache, fresh)
+    return hashlib.sha256(canonical_json(rows).encode()).hexdigest()[:16]
+
+
+def parts(name: str, values: dict, out: Path, data: str | None = None) -> dict:
+    """Return everything a run depends on: relative path or name to hash or value.
+
+    Parameters
+    ----------
+    name : str
+        Notebook.
+    values : dict
+        All its parameters.
+    out : Path
+        Folder below which results are written and looked for first.
+    data : str, optional
+        Folder of real records.
+    """
+    path = source(name)
+    found = {f"parameter {key}": value for key, value in values.items()}
+    found["source"] = file_hash(path)
+    files = [*closure(path), *(ROOT / m for m in MACHINERY)]
+    found |= {p.relative_to(ROOT).as_posix(): file_hash(p) for p in files}
+    for item in inputs(path):
+        if item == "DATA":
+            cache = ROOT / "_build" / "data_hashes.json"
+            found["DATA"] = data_manifest(Path(data), cache) if data else "none"
+        else:
+            below = Path("results") / values.get("profile", "light") / f"{item}.json"
+            here = out / below
+            found[f"results of {item}"] = file_hash(here if here.is_file() else ROOT / below)
+    return found
+
+
+def key_of(found: dict) -> str:
+    """Return the key: sixteen hex digits of the sha256 of all parts."""
+    return hashlib.sha256(canonical_json(found).encode()).hexdigest()[:16]
+
+
+def data_path(value: str | None) -> str | None:
+    """Return the absolute path of the folder of records; None for an empty value.
+
+    Raises
+    ------
+    InputError
+        If it does not exist.
+    """
+    if not value:
+        return None
+    folder = Path(os.path.expanduser(value)).resolve()
+    if not folder.is_dir():
+        raise InputError("make", "DATA", value, "an existing folder of records")
+    return str(folder)

@@ -1,0 +1,306 @@
+"""From a windows table to one HDF5 file, and from the file to arrays and tensors (layer 3).
+
+The file holds the images, the table of their windows, axes, units, the configuration that shaped them and
+a content hash over all of it. It is written in batches, so memory does not grow with the number of windows.
+"""
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from lib import drift, stft
+from lib.config import ROOT
+from lib.files import InputError, atomic_path, canonical_json, content_hash
+from lib.hdf5 import file_hash, images_hash, new_file, read_table, table_hash, write_table
+from lib.studies import AZIMUTH_CLASSES, MAGNITUDE_CLASSES, Study
+
+CLASSES = {"magnitude": MAGNITUDE_CLASSES, "azimuth": AZIMUTH_CLASSES}
+COLUMNS = ("window_id", "station", "start", "end", "magnitude_class", "azimuth_class")   # at least
+FIELDS = ("x", "windows", "dropped", "frequency_hz", "time_s")
+ATTRIBUTES = ("channels", "units", "configuration", "config_hash", "x_sha256", "content_hash",
+              "key", "version")
+UNITS = "log10 nT^2/Hz; coherencies without unit"
+_REBUILD = "a file written by lib.dataset.build; delete it and build it again"
+
+
+def build(path: str | Path, windows: pd.DataFrame, read: Callable, study: Study, *,
+          source: str = "", batch: int = 64, on_gap: str = "raise") -> Path:
+    """Write the images of all windows into one HDF5 file, or return the file if it is already that.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; it appears whole or not at all.
+    windows : DataFrame
+        The windows table (design.md); every column is kept.
+    read : callable
+        ``read(station, start, n)`` returns nT as an array (3, n); raises InputError where no record is.
+    study : Study
+        Its `stft` and `windows` shape the images; `world` and `seed` go into the key as well.
+    source : str
+        What `read` reads, for example a hash over the records; part of the key that decides on reuse.
+    batch : int
+        Windows transformed and written at a time.
+    on_gap : str
+        ``"raise"`` or ``"drop"``: what a window without record, or with a NaN in it, does. Dropped windows
+        are listed with their classes in `Dataset.dropped`: look whether a class lost more than another.
+
+    Raises
+    ------
+    InputError
+        For a table without the columns, a duplicate window_id, a gap, an overflow of float16, a full disk.
+    """
+    path = Path(path)
+    if on_gap not in ("raise", "drop"):
+        raise InputError("dataset.build", "on_gap", on_gap, "raise, drop")
+    _check_table(windows, study)
+    windows = windows.reset_index(drop=True)
+    configuration = _configuration(study, source)
+    key = content_hash(configuration, _code(), table_hash(windows), on_gap)
+    if _is_current(path, key):
+        return path
+    with atomic_path(path) as temporary, new_file(temporary, _most_bytes(windows, study)) as file:
+        _describe(file, study, configuration, key)
+        digest, dropped = _write_images(file["x"], windows, read, study, batch, on_gap)
+        kept = windows.drop(index=[i for i, _ in dropped]).reset_index(drop=True)
+        write_table(file.create_group("windows"), kept)
+        lost = windows.loc[[i for i, _ in dropped]].assign(reason=[why for _, why in dropped])
+        lost = lost.astype({"reason": "str"})
+        write_table(file.create_group("dropped"), lost)
+        file.attrs["x_sha256"] = digest
+        file.attrs["content_hash"] = file_hash(file, kept, lost)
+    return path
+
+
+class Dataset:
+    """An open dataset file; use it as a context manager or close it.
+
+    Attributes
+    ----------
+    windows, dropped : DataFrame
+        The windows table, row by row that of `x`, and the windows left out with the reason.
+    x : h5py.Dataset
+        float16 (N, C, F, T) on disk; `read` and `tensor` bring it into memory.
+    frequency_hz, time_s : array
+        Centres of the rows and columns; `channels` names the channels, `units` their unit.
+    study : dict
+        The part of the study's configuration that shaped the file.
+    config_hash, content_hash, version : str
+        Of the configuration, of images, tables and axes, and of the library.
+    """
+
+    def __init__(self, path: str | Path, verify: bool = True):
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise InputError(path, "dataset", "no such file", "a file that lib.dataset.build has written")
+        try:
+            self._file = h5py.File(self.path, "r")
+        except OSError as error:
+            raise InputError(path, "HDF5 structure", str(error), _REBUILD) from error
+        try:
+            self._load(verify)
+        except InputError:
+            self.close()
+            raise
+        except Exception as error:   # h5py raises any kind on damaged structures
+            self.close()
+            raise InputError(path, "HDF5 structure", f"{type(error).__name__}: {error}", _REBUILD) from error
+
+    def _load(self, verify):
+        file, attrs = self._file, self._file.attrs
+        for what, present, needed in (("fields", file, FIELDS), ("attributes", attrs, ATTRIBUTES)):
+            if missing := [name for name in needed if name not in present]:
+                raise InputError(self.path, what, sorted(present), f"{', '.join(missing)}; {_REBUILD}")
+        self.x = file["x"]
+        self.windows, self.dropped = read_table(file["windows"]), read_table(file["dropped"])
+        self.frequency_hz, self.time_s = file["frequency_hz"][:], file["time_s"][:]
+        self.channels = tuple(json.loads(attrs["channels"]))
+        self.study, self.units = json.loads(attrs["configuration"]), attrs["units"]
+        self.config_hash, self.content_hash = attrs["config_hash"], attrs["content_hash"]
+        self.version, self.key = attrs["version"], attrs["key"]
+        expected = (len(self.windows), len(self.channels), len(self.frequency_hz), len(self.time_s))
+        if self.x.shape != expected or self.x.dtype != np.float16:
+            raise InputError(self.path, "x", f"{self.x.dtype} {self.x.shape}", f"float16 {expected}")
+        if file_hash(file, self.windows, self.dropped) != self.content_hash:
+            raise InputError(self.path, "content hash of tables and axes", self.content_hash, _REBUILD)
+        if verify and images_hash(self.x) != attrs["x_sha256"]:
+            raise InputError(self.path, "x_sha256, hash of the images", attrs["x_sha256"], _REBUILD)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def __len__(self):
+        return len(self.windows)
+
+    def close(self):
+        """Close the file; what was read stays."""
+        self._file.close()
+
+    def read(self, index) -> np.ndarray:
+        """Read images float16 (n, C, F, T) of any rows, in the order asked: integers, mask or slice."""
+        rows = np.arange(len(self))[index]
+        if not len(rows):
+            return np.empty((0, *self.x.shape[1:]), np.float16)
+        unique, back = np.unique(rows, return_inverse=True)   # HDF5 wants rising rows
+        span = unique[-1] - unique[0] + 1
+        if span <= 2 * len(unique):                           # one sweep is faster than many picks
+            return self.x[unique[0]:unique[-1] + 1][rows - unique[0]]
+        return self.x[unique][back]
+
+    def tensor(self, dtype: str = "float16", limit_gb: float = 4.0):
+        """Bring all images into memory as one torch tensor (N, C, F, T).
+
+        Raises
+        ------
+        InputError
+            If it would take more than `limit_gb`; read batches with `read` then.
+        """
+        if dtype not in ("float16", "float32"):
+            raise InputError("Dataset.tensor", "dtype", dtype, "float16, float32")
+        need_gb = self.x.size * np.dtype(dtype).itemsize / 1e9
+        if need_gb > limit_gb:
+            raise InputError(self.path, "tensor", f"{need_gb:.1f} GB as {dtype}",
+                             f"at most limit_gb = {limit_gb:g}; raise it, take float16 or use read()")
+        import torch  # not above: exploring a dataset needs no torch
+
+        values = np.empty(self.x.shape, dtype)
+        if values.size:
+            self.x.read_direct(values)
+        return torch.from_numpy(values)
+
+    def labels(self, target: str) -> np.ndarray:
+        """Class index of every window, int64 (N,): the position in `lib.studies`, 0 for Normal."""
+        if target not in CLASSES:
+            raise InputError("Dataset.labels", "target", target, ", ".join(CLASSES))
+        names = self.windows[f"{target}_class"]
+        unknown = names[~names.isin(CLASSES[target])]
+        if len(unknown):
+            raise InputError(self.path, f"windows row {unknown.index[0]}, {target}_class",
+                             unknown.iloc[0], ", ".join(CLASSES[target]))
+        return names.map({name: k for k, name in enumerate(CLASSES[target])}).to_numpy(np.int64)
+
+
+def open_dataset(path: str | Path, verify: bool = True) -> Dataset:
+    """Open a dataset file and check it; ``verify=False`` skips the hash over the images.
+
+    Raises
+    ------
+    InputError
+        For a missing, foreign, truncated or changed file, naming it and what is wrong.
+    """
+    return Dataset(path, verify)
+
+
+def _check_table(windows, study):
+    missing = [name for name in COLUMNS if name not in windows.columns]
+    if missing or not len(windows):
+        raise InputError("windows table", "columns", list(windows.columns),
+                         f"at least one row and the columns {', '.join(COLUMNS)}")
+    twice = windows["window_id"][windows["window_id"].duplicated()]
+    if len(twice):
+        raise InputError("windows table", f"row {twice.index[0]}, window_id", twice.iloc[0], "each id once")
+    seconds = (windows["end"] - windows["start"]).dt.total_seconds()
+    wrong = seconds[~(seconds == study.windows.window_s)]
+    if len(wrong):
+        raise InputError("windows table", f"row {wrong.index[0]}, end - start in s", wrong.iloc[0],
+                         f"the study's window_s = {study.windows.window_s}")
+
+
+def _configuration(study, source):
+    """Return what of a study shapes the images; training may change without a rebuild."""
+    parts = {name: dataclasses.asdict(getattr(study, name)) for name in ("world", "windows", "stft")}
+    return json.loads(canonical_json({"study": study.name, "seed": study.seed, "source": source, **parts}))
+
+
+def _code():
+    """Hash of the code between samples and file, so that no cache outlives a change to it."""
+    return content_hash(*(Path(name).read_bytes() for name in (stft.__file__, drift.__file__, __file__)))
+
+
+def _is_current(path, key):
+    if not path.exists():
+        return False
+    try:
+        with Dataset(path) as dataset:
+            return dataset.key == key
+    except InputError:   # damaged: build it again
+        return False
+
+
+def _describe(file, study, configuration, key):
+    """Create the empty image array, the axes and the attributes."""
+    spec, sampling_s = study.stft, study.windows.sampling_s
+    channels = stft.channel_names(spec)
+    shape = (len(channels), *spec.size)
+    file.create_dataset("x", (0, *shape), np.float16, chunks=(1, *shape), maxshape=(None, *shape))
+    axes = {"frequency_hz": (stft.frequencies_hz(spec, sampling_s), "Hz"),
+            "time_s": (stft.times_s(spec, _n_samples(study), sampling_s), "s after the window's start")}
+    for name, (values, unit) in axes.items():
+        file.create_dataset(name, data=values).attrs["units"] = unit
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    file.attrs.update({"channels": json.dumps(channels), "units": UNITS, "key": key,
+                       "configuration": canonical_json(configuration),
+                       "config_hash": content_hash(configuration), "version": project["version"]})
+
+
+def _write_images(x, windows, read, study, batch, on_gap):
+    """Append the images batch by batch; return the hash over them and (row, reason) of dropped windows."""
+    digest, dropped = hashlib.sha256(), []
+    for start in range(0, len(windows), batch):
+        records, ids = [], []
+        for row in windows.iloc[start:start + batch].itertuples():
+            try:
+                records.append(_read_window(read, row, _n_samples(study)))
+                ids.append(row.window_id)
+            except InputError as error:
+                if on_gap == "raise":
+                    raise InputError(error.source, f"{error.where}, for window {row.window_id}", error.value,
+                                     f"{error.accepted}; or on_gap='drop'") from error
+                dropped.append((row.Index, str(error)))
+        if not records:
+            continue
+        images = stft.spectrogram(np.stack(records), study.stft, study.windows.sampling_s)
+        with np.errstate(over="ignore"):   # refused by name below
+            images = images.astype(np.float16)
+        bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
+        if len(bad):
+            raise InputError("dataset.build", f"window {ids[bad[0]]}", "overflow of float16", "values in nT")
+        x.resize(len(x) + len(images), axis=0)
+        x[-len(images):] = images
+        digest.update(images.tobytes())
+    if not len(x):
+        raise InputError("dataset.build", "windows", f"{len(dropped)} dropped of {len(windows)}",
+                         "at least one window that a record covers; " + dropped[0][1])
+    return digest.hexdigest(), dropped
+
+
+def _read_window(read, row, n):
+    values = np.asarray(read(row.station, row.start, n))
+    where = f"{row.station} from {row.start}"
+    if values.shape != (3, n):
+        raise InputError("record", where, f"shape {values.shape}", f"(3, {n}): H, D, Z of the whole window")
+    missing = int((~np.isfinite(values)).sum())
+    if missing:
+        raise InputError("record", where, f"{missing} samples without value", "a window without gaps")
+    return values
+
+
+def _most_bytes(windows, study):
+    """Bound on the file's size: images, table, and what HDF5 adds for each chunk and text."""
+    image = 2 * len(stft.channel_names(study.stft)) * int(np.prod(study.stft.size))
+    row = image + 1024 + 64 * windows.shape[1]
+    return len(windows) * row + int(windows.memory_usage(deep=True).sum()) + 2**20
+
+
+def _n_samples(study):
+    return round(study.windows.window_s / study.windows.sampling_s)

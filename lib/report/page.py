@@ -1,0 +1,245 @@
+"""The only way from a notebook to a page: figures, tables and numbers (layer 6).
+
+Everything is shown twice: as output of the cell, where the book picks it up, and as a file below the
+output folder. That folder is `PRECURSOR_OUT` (the runner sets it: the repository's root for the tracked
+results of `light` and `full`, `_build/smoke` for `smoke`), else `_build/out`, so that a run by hand never
+touches a tracked file.
+"""
+
+import base64
+import html
+import io
+import math
+import numbers
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from IPython import get_ipython
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from lib import config
+from lib.files import InputError, atomic_path
+from lib.report import style
+
+GLUE_PREFIX = "application/papermill.record/"   # what myst-nb looks for
+
+
+@dataclass
+class _Page:
+    """What the running notebook has said about itself."""
+
+    notebook: str = ""
+    profile: str = ""
+    numbers: dict = field(default_factory=dict)
+
+
+_page = _Page()
+
+
+def begin(notebook: str, profile: str) -> None:
+    """Open a page: name the notebook and the profile, and set the style of its figures.
+
+    Parameters
+    ----------
+    notebook : str
+        File name without suffix, for example ``"03_loeo_training"``.
+    profile : str
+        A key of `lib.config.PROFILES`.
+
+    Raises
+    ------
+    InputError
+        For an unknown profile or a name that is not a file stem.
+    """
+    if profile not in config.PROFILES:
+        raise InputError("report.begin", "profile", profile, ", ".join(config.PROFILES))
+    if not re.fullmatch(r"\w+", notebook):
+        raise InputError("report.begin", "notebook", notebook, "a notebook's file name without .py")
+    _page.notebook, _page.profile, _page.numbers = notebook, profile, {}
+    style.setup()
+
+
+def current() -> _Page:
+    """Return the open page.
+
+    Raises
+    ------
+    InputError
+        If `begin` was not called.
+    """
+    if not _page.notebook:
+        raise InputError("lib.report", "page", None, "report.begin(notebook, profile) in an earlier cell")
+    return _page
+
+
+def output_folder(kind: str, profile: str) -> Path:
+    """Folder of this run's `figures` or `results`; figures of `full` have their own subfolder."""
+    root = Path(os.environ.get("PRECURSOR_OUT") or config.ROOT / "_build" / "out")
+    if kind == "results":
+        return root / "results" / profile
+    return root / "figures" / "full" if profile == "full" else root / "figures"
+
+
+def figure(fig: Figure, name: str, caption: str, alt: str, width: int = style.SHOWN_PX) -> None:
+    """Show a figure as the output of its cell, and save it as PNG and PDF without dates.
+
+    Parameters
+    ----------
+    fig : Figure
+        From a `lib.report` plot function.
+    name : str
+        Lower-case words joined by hyphens; pages refer to it as ``{numref}`fig-<name>```.
+    caption : str
+        Printed below the figure; Markdown, citations and mathematics are rendered.
+    alt : str
+        What the figure shows, for readers who cannot see it.
+    width : int
+        Width on the page in pixels; the height follows.
+
+    Raises
+    ------
+    InputError
+        For a bad name, or a caption or description that is missing.
+    """
+    page = current()
+    _check_words(name, caption)
+    if len(str(alt).split()) < 4:
+        raise InputError("report.figure", f"alt of {name}", alt, "a description of four words or more")
+    stem = output_folder("figures", page.profile) / f"{page.notebook}-{name}"
+    png = _save(fig, stem)
+    _show({"image/png": base64.b64encode(png).decode(), "text/plain": alt},
+          {"image/png": {"width": width},
+           "companion": {"kind": "figure", "name": f"fig-{name}", "caption": caption, "alt": alt}})
+
+
+def _check_words(name, caption):
+    """Refuse names that cannot be a label and captions that say nothing."""
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", str(name)):
+        raise InputError("report", "name", name, "lower-case words joined by hyphens")
+    if not str(caption).strip():
+        raise InputError("report", f"caption of {name}", caption, "a sentence")
+
+
+def _save(fig, stem):
+    """Write PNG and PDF; return the PNG's bytes. Dates and versions stay out: same input, same bytes."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=style.DPI, metadata={"Software": None})
+    with atomic_path(stem.parent / (stem.name + ".png")) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+    with atomic_path(stem.parent / (stem.name + ".pdf")) as temporary:
+        fig.savefig(temporary, format="pdf",
+                    metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return buffer.getvalue()
+
+
+def _show(data, metadata):
+    """Publish a cell output; outside a notebook there is nowhere to publish to."""
+    if get_ipython() is not None:
+        display(data, raw=True, metadata=metadata)
+
+
+def table(frame: pd.DataFrame, name: str, caption: str, formats: Mapping[str, str] | None = None) -> None:
+    """Show a table that screen readers can read: a caption, column headers and row headers.
+
+    The first column (or the index, if it has a name) becomes the row headers.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Shown as it is; a missing value becomes a dash.
+    name : str
+        Pages refer to it as ``{numref}`tab-<name>```.
+    caption : str
+        Plain text.
+    formats : mapping, optional
+        Column to format string, for example ``{"score": "{:.2f}"}``; floats default to three digits.
+
+    Raises
+    ------
+    InputError
+        For a bad name, a missing caption, an empty table or a format for no column.
+    """
+    current()
+    _check_words(name, caption)
+    if frame.index.name:
+        frame = frame.reset_index()
+    unknown = set(formats or {}) - set(frame.columns)
+    if unknown:
+        raise InputError("report.table", f"formats of {name}", sorted(unknown), list(frame.columns))
+    if frame.empty:
+        raise InputError("report.table", f"rows of {name}", 0, "at least one row")
+    _show({"text/html": table_html(frame, name, caption, formats or {}),
+           "text/plain": frame.to_string(index=False)}, {})
+
+
+def table_html(frame, name, caption, formats):
+    """Return the table's HTML; the book's extension adds the number before the caption."""
+    head = "".join(f'<th scope="col"{_align(frame[c])}>{html.escape(str(c))}</th>' for c in frame)
+    lines = []
+    for _, row in frame.iterrows():
+        cells = [_cell(row[c], formats.get(c)) for c in frame]
+        body = "".join(f"<td{_align(frame[c])}>{cell}</td>" for c, cell in zip(frame.columns[1:], cells[1:],
+                                                                               strict=True))
+        lines.append(f'<tr><th scope="row">{cells[0]}</th>{body}</tr>')
+    caption = html.escape(caption)
+    return (f'<div class="companion-table" id="tab-{name}" tabindex="0" role="region" aria-label="{caption}">'
+            f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead>\n<tbody>"
+            + "\n".join(lines) + "</tbody></table></div>")
+
+
+def _align(column):
+    return ' class="num"' if pd.api.types.is_numeric_dtype(column) else ""
+
+
+def _cell(value, template):
+    """Format one cell; a missing value is a dash that is read out."""
+    if value is None or value is pd.NaT or (isinstance(value, numbers.Real) and math.isnan(value)):
+        return '<span title="not defined">–</span>'
+    if template:
+        return html.escape(template.format(value))
+    if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
+        return f"{float(value):.3g}"
+    return html.escape(str(value))
+
+
+def glue(name: str, value, template: str | None = None) -> None:
+    """Give a number or a word a name by which any page can quote it; nothing is shown.
+
+    Pages quote with ``{glue:text}`book/notebooks/<notebook>.ipynb::<name>:.2f```. The value also goes into
+    the notebook's results file, under ``numbers``.
+
+    Parameters
+    ----------
+    name : str
+        Letters, digits, hyphens, underscores.
+    value : number, str or bool
+        numpy scalars become Python's.
+    template : str, optional
+        A format string; the page then gets the formatted text.
+
+    Raises
+    ------
+    InputError
+        For NaN, infinity or None (a page never prints them), for arrays, and for a name used twice
+        with different values.
+    """
+    page = current()
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        value = value.item()
+    finite = not isinstance(value, float) or math.isfinite(value)
+    if not isinstance(value, (bool, int, float, str)) or not finite:
+        raise InputError("report.glue", name, value, "a finite number, a string or a boolean")
+    if not re.fullmatch(r"[A-Za-z][\w-]*", name):
+        raise InputError("report.glue", "name", name, "letters, digits, hyphens and underscores")
+    if page.numbers.get(name, value) != value:
+        raise InputError("report.glue", name, value,
+                         f"one value a name; it is {page.numbers[name]!r} already")
+    page.numbers[name] = value
+    shown = repr(template.format(value) if template else value)
+    _show({GLUE_PREFIX + "text/plain": shown}, {"scrapbook": {"name": name, "mime_prefix": GLUE_PREFIX}})

@@ -1,0 +1,206 @@
+"""The site: builds without a warning from executed notebooks, and every page is whole."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from book import keys
+from tests.test_notebooks import TYPED_SCORE, doit
+
+ROOT = keys.ROOT
+PAGES = [ROOT / "index.md", *sorted((ROOT / "book").glob("*.md"))]
+pytestmark = pytest.mark.xdist_group("smoke")
+BROKEN = re.compile(r"\bnan\b|Traceback|<IPython|&lt;IPython|&lt;Figure|Undefined|/home/|/tmp/")
+
+
+class Page(HTMLParser):
+    """What the checks need to know of a page."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.ids, self.links, self.images, self.remote, self.text, self.h1 = set(), [], [], [], [], 0
+        self._skip = 0
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        """Collect ids, links, images and what a browser would fetch."""
+        a = dict(attributes)
+        self.ids |= {a[k] for k in ("id", "name") if a.get(k)}
+        self.h1 += tag == "h1"
+        self._skip += tag in ("script", "style")
+        if tag == "a" and a.get("href"):
+            self.links.append(a["href"])
+        if tag == "img":
+            self.images.append((a.get("src", ""), a.get("alt")))
+        fetched = a.get("src") or (a.get("href") if tag == "link" and a.get("rel") != "canonical" else None)
+        if fetched:
+            self.remote += [fetched] * fetched.startswith(("http:", "https:", "//"))
+            self.links.append(fetched)
+
+    def handle_endtag(self, tag):
+        """Leave a script or style."""
+        self._skip -= tag in ("script", "style")
+
+    def handle_data(self, data):
+        """Collect what is read."""
+        if not self._skip:
+            self.text.append(data)
+
+
+def copy_sources(folder, smoke):
+    """Lay out a source folder: pages and settings of the repository, notebooks of a smoke run."""
+    for name in ("index.md", "_config.yml", "_toc.yml", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns("notebooks", "__pycache__"))
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    shutil.copytree(smoke / "notebooks", folder / "book" / "notebooks")
+    for figures in (ROOT / "figures", smoke / "figures"):
+        shutil.copytree(figures, folder / "figures", dirs_exist_ok=True)
+
+
+def build(folder):
+    """Build as `make site` does."""
+    command = [sys.executable, Path(sys.executable).parent / "jupyter-book", "build", ".", "-W", "-n",
+               "--keep-going", "-q", "--all"]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("COMPANION_")}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=clean)
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory):
+    """Return a source folder with spaces in its name and notebooks run under smoke."""
+    done = doit()
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = tmp_path_factory.mktemp("a book")
+    copy_sources(folder, keys.ROOT / "_build" / "smoke")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(source):
+    """Return the parsed pages of the site, by path."""
+    done = build(source)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-8000:]
+    html = source / "_build" / "html"
+    return {path.relative_to(html).as_posix(): Page(path) for path in sorted(html.rglob("*.html"))
+            if "_static" not in path.parts}
+
+
+def html(source):
+    return source / "_build" / "html"
+
+
+@pytest.mark.slow
+def test_every_page_of_the_contents_is_built(site):
+    """One page for each entry of _toc.yml."""
+    toc = re.findall(r"(?:file|root): (\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    assert {f"{name}.html" for name in toc} <= set(site) and len(toc) > 10
+
+
+@pytest.mark.slow
+def test_every_link_and_anchor_leads_somewhere(site, source):
+    """Internal links, images, scripts and styles exist; anchors exist on their page."""
+    checked = 0
+    for name, page in site.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or link.startswith("//"):
+                continue
+            target = (html(source) / name).parent / unquote(parts.path) if parts.path else html(source) / name
+            assert target.exists(), f"{name}: {link}"
+            anchor = unquote(parts.fragment)
+            known = site.get(os.path.relpath(target, html(source)))
+            assert not anchor or known is None or anchor in known.ids, f"{name}: {link}"
+            checked += 1
+    assert checked > 300
+
+
+@pytest.mark.slow
+def test_every_image_is_described(site):
+    """Alternative text that is not a file name."""
+    for name, page in site.items():
+        for src, alt in page.images:
+            assert alt and not re.search(r"\.(png|svg|pdf)$|^[0-9a-f]{16,}", alt), f"{name}: {src} {alt!r}"
+
+
+@pytest.mark.slow
+def test_every_page_has_one_title_and_no_debris(site):
+    """One h1; no NaN, traceback, object repr or machine path in what is read."""
+    for name, page in site.items():
+        assert page.h1 == 1 or name in ("genindex.html", "search.html"), f"{name}: {page.h1} titles"
+        found = BROKEN.search(" ".join(page.text))
+        assert not found, f"{name}: {' '.join(page.text)[found.start() - 60:found.end() + 60]}"
+
+
+@pytest.mark.slow
+def test_no_page_asks_the_network(site, source):
+    """No script, style, image or font from elsewhere; MathJax lies beside the pages."""
+    for name, page in site.items():
+        assert not page.remote, f"{name}: {page.remote}"
+    assert (html(source) / "_static" / "mathjax" / "tex-chtml.js").stat().st_size > 1e6
+    for style in html(source).rglob("*.css"):
+        assert not re.search(r"(url\(|@import)\s*[\"']?https?:", style.read_text(encoding="utf-8")), style.name
+
+
+@pytest.mark.slow
+def test_notebook_pages_say_where_they_come_from(site):
+    """Source, key and parameters in a box; the smoke profile in a banner; the commit on every page."""
+    for name, page in site.items():
+        text = " ".join(page.text)
+        if name.startswith("book/notebooks/"):
+            assert "How this page was made" in text and "Smoke run" in text and "profile = 'smoke'" in text
+        if name not in ("genindex.html", "search.html"):
+            assert re.search(r"Version \S+, commit .+Profile: smoke", text), name
+
+
+@pytest.mark.slow
+def test_tables_and_figures_are_numbered(site):
+    """Every table and figure of a notebook has a number and is a target of references."""
+    for name, page in site.items():
+        if name.startswith("book/notebooks/"):
+            text = " ".join(page.text)
+            figures = len(re.findall(r"Fig\. \d+\.\d+ ", text))
+            assert figures >= len([i for i in page.ids if i.startswith("fig-")]), name
+            assert len(re.findall(r"Table \d+\.\d+", text)) >= len([i for i in page.ids if i.startswith("tab-")]), name
+
+
+@pytest.mark.slow
+def test_a_broken_reference_fails_the_build_each_time(source, tmp_path):
+    """A warning is an error, the second time too."""
+    folder = tmp_path / "broken"
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("_build"))
+    with open(folder / "book" / "adapt.md", "a", encoding="utf-8") as page:
+        page.write("\nSee {numref}`no-such-figure`.\n")
+    for _ in range(2):
+        done = build(folder)
+        assert done.returncode and "no-such-figure" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.stem)
+def test_a_page_has_a_title_and_sections_and_types_no_score(path):
+    """One first-level heading, at least one second-level, scores pasted from runs."""
+    text = re.sub(r"^(```+|~~~+).*?^\1", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1 and re.search(r"^## ", text, re.MULTILINE)
+    assert not TYPED_SCORE.search(text), TYPED_SCORE.search(text).group()
+
+
+def test_every_page_is_in_the_contents():
+    """No page is left out."""
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    for path in PAGES[1:]:
+        assert f"book/{path.stem}" in toc
+
+
+def test_figures_readme_lists_what_is_there():
+    """figures/README.md is in step with the tracked figures, each of which has a notebook."""
+    stems = {p.with_suffix("").relative_to(ROOT / "figures").as_posix() for p in (ROOT / "figures").rglob("*.png")}
+    text = (ROOT / "figures" / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([^`]+)`", text, re.MULTILINE)) == stems
+    assert {Path(s).name.split("-")[0] for s in stems} <= set(keys.names())

@@ -1,0 +1,110 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import config
+from lib.earth import seismicity, stations, windows
+from lib.files import InputError
+
+SPEC = config.load("convnext", "light").windows
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    """Three synthetic years with a Kp that wanders between 0 and 5."""
+    catalog = seismicity.simulate_catalog(3, "2018-01-01", 3.0)
+    hours = pd.date_range("2018-01-01", periods=3 * 365 * 8, freq="3h")
+    noise = np.random.default_rng(1).normal(size=len(hours)).cumsum()
+    kp = pd.Series(np.round(3 * np.abs(2.5 * np.sin(noise / 9))) / 3, index=hours)
+    dst = pd.Series(-10.0, index=pd.date_range("2018-01-01", periods=3 * 365 * 24, freq="h"))
+    return catalog, stations.indonesian_stations(), kp, dst
+
+
+@pytest.fixture(scope="module")
+def table(inputs):
+    return windows.sample_windows(*inputs, SPEC, 7)
+
+
+def test_half_of_the_windows_are_quiet(table):
+    assert len(table) == SPEC.n_windows
+    assert (table.event_id == "").sum() == len(table) // 2
+    assert ((table.event_id == "") == (table.magnitude_class == "Normal")).all()
+    assert ((table.event_id == "") == (table.azimuth_class == "Normal")).all()
+    assert ((table.event_id == "") == (table.block_id != "")).all()
+
+
+def test_table_has_the_agreed_columns_and_unique_names(table):
+    assert tuple(table.columns) == windows.COLUMNS
+    assert table.window_id.is_unique
+    assert (table.end - table.start == pd.Timedelta(hours=6)).all()
+
+
+def test_cases_end_before_their_event_by_the_lead(table):
+    event = table[table.event_id != ""]
+    lead = event.lead_days.to_numpy()
+    assert lead.min() >= min(SPEC.lead_days) and lead.max() < max(SPEC.lead_days) + 1
+    assert (event.distance_km <= SPEC.radius_km).all() and (event.depth_km <= SPEC.depth_km).all()
+
+
+def test_quiet_windows_have_no_earthquake_near(table, inputs):
+    """An independent search of the catalogue finds nothing near from 2 d before to 20 d after."""
+    catalog, places, *_ = inputs
+    catalog = catalog[(catalog.magnitude >= SPEC.min_magnitude) & (catalog.depth_km <= SPEC.depth_km)]
+    where = places.set_index("code")
+    for row in table[table.event_id == ""].itertuples():
+        distance, _ = stations.distance_azimuth(where.latitude[row.station], where.longitude[row.station],
+                                                catalog.latitude.to_numpy(), catalog.longitude.to_numpy())
+        near = catalog[distance <= SPEC.radius_km]
+        days = (near.time - row.start).dt.total_seconds() / 86_400
+        assert not ((days > -2) & (days < 20)).any()
+
+
+def test_station_hour_and_kp_do_not_separate_the_classes(table):
+    """Cases and controls are matched one to one."""
+    event, quiet = table[table.event_id != ""], table[table.event_id == ""]
+    assert event.station.value_counts().sort_index().equals(quiet.station.value_counts().sort_index())
+    assert set(table.start.dt.hour) == {SPEC.hour_utc}
+    difference = np.sort(event.kp_max) - np.sort(quiet.kp_max)
+    assert np.abs(difference).max() <= windows.KP_TOLERANCE
+
+
+def test_no_case_is_masked_by_a_larger_event(table, inputs):
+    catalog, places, *_ = inputs
+    where = places.set_index("code")
+    for row in table[table.event_id != ""].drop_duplicates(["event_id", "station"]).itertuples():
+        distance, _ = stations.distance_azimuth(where.latitude[row.station], where.longitude[row.station],
+                                                catalog.latitude.to_numpy(), catalog.longitude.to_numpy())
+        own = catalog[catalog.event_id == row.event_id].iloc[0]
+        near = catalog[(distance <= SPEC.radius_km) & (catalog.depth_km <= SPEC.depth_km)]
+        days = (near.time - own.time).dt.total_seconds().abs() / 86_400
+        assert not ((days < windows.HORIZON_DAYS) & (near.magnitude > own.magnitude)).any()
+
+
+def test_same_seed_same_table(table, inputs):
+    again = windows.sample_windows(*inputs, SPEC, 7)
+    pd.testing.assert_frame_equal(again, table)
+    other = windows.sample_windows(*inputs, SPEC, 8)
+    assert not other.window_id.equals(table.window_id)
+
+
+def test_all_magnitude_classes_are_drawn(table):
+    counts = windows.class_counts(table)
+    assert (counts["windows"] > 0).all()
+    assert counts["windows"].sum() == len(table)
+    assert counts.loc["Large", "events"] >= 10
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"design": "fair"}, "fair_ulf"),
+    ({"radius_km": 0.001}, "matched sets"),
+])
+def test_unusable_specifications_are_refused(inputs, change, message):
+    import dataclasses
+    with pytest.raises(InputError, match=message):
+        windows.sample_windows(*inputs, dataclasses.replace(SPEC, **change), 7)
+
+
+def test_missing_columns_are_named(inputs):
+    catalog, *rest = inputs
+    with pytest.raises(InputError, match="depth_km"):
+        windows.sample_windows(catalog.drop(columns="depth_km"), *rest, SPEC, 7)
