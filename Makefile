@@ -55,11 +55,11 @@ run: .venv/.ready       ## run one notebook: NB=name P="-p folds 3" OUT=path.ipy
 	@$(PY) -m book.runner run "$(NB)" $(P) $(if $(OUT),--out "$(OUT)") $(if $(DATA),--data "$(DATA)")
 
 test: .venv/.ready      ## every test; real records too if DATA= or PRECURSOR_DATA names their folder
-	@$(if $(DATA),PRECURSOR_DATA="$(DATA)" )OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadgroup
+	@$(if $(DATA),PRECURSOR_DATA="$(DATA)" )OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
 
 check: .venv/.ready     ## ruff and the fast tests, under a minute
 	@$(PY) -m ruff check .
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadgroup -m "not slow and not real"
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile -m "not slow and not real"
 
 bench: .venv/.ready     ## ratios against what a user would pick instead, into results/bench.json
 	@$(PY) -m benchmarks

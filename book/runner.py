@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from book import keys
+from lib import config
 from lib.files import InputError, atomic_path, write_json
 
 ROOT, BUILD = keys.ROOT, keys.ROOT / "_build"
@@ -179,6 +180,8 @@ def _run(args):
     """`execute` one notebook if it is stale, or `run` it with any parameters."""
     data = keys.data_path(args.data)
     if args.command == "execute":
+        if args.profile not in config.PROFILES:
+            raise InputError("make", "PROFILE", args.profile, ", ".join(config.PROFILES))
         place = layout(args.profile, args.out)
         why = "asked to" if args.force else stale(args.name, args.profile, data, place)
         if not why:

@@ -22,8 +22,10 @@ CACHE = Path(os.environ.get("PRECURSOR_CACHE", ROOT / "_build" / "cache"))
 PROFILES: dict[str, dict[str, dict[str, object]]] = {
     "full": {"convnext": {"training.autocast": "bfloat16", "training.channels_last": True}},
     "light": {"convnext": {
-        "world.years": 3.0,
+        "world.years": 4.0,
         "windows.n_windows": 480,
+        "windows.stations_per_event": 2,
+        "windows.lead_days": (1, 3),
         "stft.size": (64, 64),
         "stft.freq_hz": (0.0, 0.125),
         "network.light": True,

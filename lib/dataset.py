@@ -71,8 +71,7 @@ def build(path: str | Path, windows: pd.DataFrame, read: Callable, study: Study,
         digest, dropped = _write_images(file["x"], windows, read, study, batch, on_gap)
         kept = windows.drop(index=[i for i, _ in dropped]).reset_index(drop=True)
         write_table(file.create_group("windows"), kept)
-        lost = windows.loc[[i for i, _ in dropped]].assign(reason=[why for _, why in dropped])
-        lost = lost.astype({"reason": "str"})
+        lost = windows.loc[[i for i, _ in dropped]].assign(reason=pd.array([s for _, s in dropped], "str"))
         write_table(file.create_group("dropped"), lost)
         file.attrs["x_sha256"] = digest
         file.attrs["content_hash"] = file_hash(file, kept, lost)
@@ -160,10 +159,7 @@ class Dataset:
     def tensor(self, dtype: str = "float16", limit_gb: float = 4.0):
         """Bring all images into memory as one torch tensor (N, C, F, T).
 
-        Raises
-        ------
-        InputError
-            If it would take more than `limit_gb`; read batches with `read` then.
+        More than `limit_gb` (1e9 bytes) ends in InputError; read batches with `read` then.
         """
         if dtype not in ("float16", "float32"):
             raise InputError("Dataset.tensor", "dtype", dtype, "float16, float32")
@@ -193,10 +189,7 @@ class Dataset:
 def open_dataset(path: str | Path, verify: bool = True) -> Dataset:
     """Open a dataset file and check it; ``verify=False`` skips the hash over the images.
 
-    Raises
-    ------
-    InputError
-        For a missing, foreign, truncated or changed file, naming it and what is wrong.
+    A missing, foreign, truncated or changed file ends in InputError, which names it and what is wrong.
     """
     return Dataset(path, verify)
 

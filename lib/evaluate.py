@@ -16,7 +16,7 @@ from lib.studies import AZIMUTH_CLASSES, MAGNITUDE_CLASSES, Study
 CLASSES = {"magnitude": len(MAGNITUDE_CLASSES), "azimuth": len(AZIMUTH_CLASSES)}
 
 
-def baselines(study: Study, dataset, protocol: str, comparators: bool = True) -> dict:
+def baselines(study: Study, dataset, protocol: str, floors_of: dict | None = None) -> dict:
     """Predict with every floor and comparator on the folds of a protocol.
 
     Parameters
@@ -25,8 +25,9 @@ def baselines(study: Study, dataset, protocol: str, comparators: bool = True) ->
     dataset : lib.dataset.Dataset
     protocol : str
         A key of `splits.PROTOCOLS`.
-    comparators : bool
-        Also run the simple detectors that look at the images.
+    floors_of : dict, optional
+        An earlier result for a dataset with the same windows table (another world), whose floors are the
+        same because they never look at the images.
 
     Returns
     -------
@@ -35,12 +36,12 @@ def baselines(study: Study, dataset, protocol: str, comparators: bool = True) ->
     """
     windows = dataset.windows
     folds = splits.folds(windows, protocol, study.evaluation.folds, study.seed, on_absent="ignore")
-    features = floors.features(dataset.x, dataset.frequency_hz, study.seed) if comparators else None
+    features = floors.features(dataset.x, dataset.frequency_hz, study.seed)
     found = {"folds": folds, "certificate": certificate(windows, folds), "protocol": protocol}
     for target in study.targets:
-        found[target] = {"floors": floors.floors(windows, folds, target), "comparators": {}}
-        if comparators:
-            found[target]["comparators"] = floors.comparators(features, windows, folds, target, study.seed)
+        found[target] = {
+            "floors": floors_of[target]["floors"] if floors_of else floors.floors(windows, folds, target),
+            "comparators": floors.comparators(features, windows, folds, target, study.seed)}
     return found
 
 

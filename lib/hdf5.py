@@ -22,13 +22,12 @@ def new_file(path: str | Path, reserve_bytes: int) -> Iterator[h5py.File]:
     HDF5 ends the whole process when it meets a full disk while closing; so a disk that would be full
     raises the system's OSError here, before anything is computed.
     """
-    with open(path, "w+b") as handle:
+    with open(path, "w+b") as handle, h5py.File(handle, "w") as file:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(handle.fileno(), 0, reserve_bytes)
         elif shutil.disk_usage(Path(path).parent).free < reserve_bytes:   # macOS, Windows
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        with h5py.File(handle, "w") as file:
-            yield file
+        yield file
 
 
 def write_table(group: h5py.Group, table: pd.DataFrame, source: str = "windows table") -> None:

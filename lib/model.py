@@ -34,18 +34,7 @@ _SMALLEST_MAP = 7                                # pixels a side: ConvNeXt and V
 
 
 class MultiTask(nn.Module):
-    """Backbone, global average pooling, and one head per target.
-
-    Parameters
-    ----------
-    backbone : nn.Module
-        (N, C, F, T) -> (N, width).
-    width : int
-    spec : NetworkSpec
-    channels : int
-    classes : dict
-        Target -> number of classes.
-    """
+    """Backbone (N, C, F, T) -> (N, width) with global average pooling, and one head per target."""
 
     def __init__(self, backbone: nn.Module, width: int, spec: NetworkSpec, channels: int,
                  classes: dict[str, int]):
@@ -140,7 +129,7 @@ def target_layer(model: MultiTask, size: tuple[int, int]) -> nn.Module:
     stages = [(stage["reduction"], model.backbone.get_submodule(stage["module"]))
               for stage in getattr(model.backbone, "feature_info", None) or []]
     stages = [stage for stage in stages if not isinstance(stage[1], nn.MaxPool2d)]
-    if not stages:
+    if not stages or getattr(model.backbone, "output_fmt", "NCHW") != "NCHW":
         raise InputError("model.target_layer", "network.backbone", model.spec.backbone,
                          "a convolutional backbone: " + ", ".join(BACKBONES))
     deep = [layer for stride, layer in stages if min(size) // stride >= _SMALLEST_MAP]

@@ -61,20 +61,15 @@ def fit(study: Study, x: np.ndarray, labels: dict[str, np.ndarray], fit_idx: np.
     spec, device = study.training, _device()
     _check_finite(x)
     mean, std = fit_scale(x[fit_idx])
-    x_fit = _scaled(x[fit_idx], mean, std, spec.channels_last, device)
-    x_select = _scaled(x[select_idx], mean, std, spec.channels_last, device)
-    y = {t: torch.tensor(labels[t], device=device) for t in study.targets}
-    y_fit = {t: v[torch.as_tensor(fit_idx, device=device)] for t, v in y.items()}
-    y_select = {t: v[torch.as_tensor(select_idx, device=device)] for t, v in y.items()}
+    x_fit, x_select = (_scaled(x[rows], mean, std, spec.channels_last, device)
+                       for rows in (fit_idx, select_idx))
+    y_fit, y_select = ({t: torch.tensor(labels[t][rows], device=device) for t in study.targets}
+                       for rows in (fit_idx, select_idx))
     weights = {t: losses.class_weights(v, CLASSES[t]) for t, v in y_fit.items()}
+    decades = torch.as_tensor(std, device=device)       # of power in one unit of a scaled channel
 
     with _reproducible(seed, spec.threads):
-        classes = {t: CLASSES[t] for t in study.targets}
-        network = model.build(study.network, x.shape[1], classes).to(device)
-        if spec.channels_last:
-            network = network.to(memory_format=torch.channels_last)
-        optimizer = torch.optim.AdamW(network.parameters(), lr=spec.learning_rate,
-                                      weight_decay=spec.weight_decay, fused=True)
+        network, optimizer = _start(study, x.shape[1], device)
         generator = torch.Generator(device=device).manual_seed(seed)
         steps = -(-len(fit_idx) // spec.batch_size)
         rows, best = [], (np.inf, 0, None)
@@ -89,7 +84,7 @@ def fit(study: Study, x: np.ndarray, labels: dict[str, np.ndarray], fit_idx: np.
                     group["lr"] = rate
                 image, truth = x_fit[batch], {t: v[batch] for t, v in y_fit.items()}
                 if spec.augmentation:
-                    image, truth = augment.augment(image, truth, spec.augmentation, generator)
+                    image, truth = augment.augment(image, truth, spec.augmentation, generator, decades)
                 loss = _loss(network, image, truth, weights, spec)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
@@ -245,6 +240,16 @@ def _fold_path(folder, number):
 
 def _device():
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _start(study, channels, device):
+    """Network and optimiser before the first step."""
+    spec = study.training
+    network = model.build(study.network, channels, {t: CLASSES[t] for t in study.targets}).to(device)
+    if spec.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    return network, torch.optim.AdamW(network.parameters(), lr=spec.learning_rate,
+                                      weight_decay=spec.weight_decay, fused=True)
 
 
 def _scaled(x, mean, std, channels_last, device):

@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 
 from lib import intervals, metrics, printed, report
-from lib.report import charts
 
 report.begin("04_mcc_analysis", profile)
 
@@ -37,7 +36,7 @@ summary = pd.DataFrame(spread).T
 summary["hits"] = [found.sum() for found in hits.values()]
 summary["images"] = folds.n_test.sum()
 summary["pooled_percent"] = 100 * summary.hits / summary.images
-report.table(summary, "folds", "Ten published folds: mean, both standard deviations and pooled hits.")
+report.table(summary.rename_axis("target"), "folds", "Ten published folds: mean, both standard deviations and pooled hits.")
 
 # %%
 for target in ("magnitude", "azimuth"):
@@ -67,7 +66,7 @@ for target, y in truth.items():
 
 # %%
 table = pd.DataFrame({f"{target}: {rule}": metrics.scores(matrix) for (target, rule), matrix in rules.items()}).T
-report.table(table, "rules", "Scores of two rules on the printed class counts (1972 images).")
+report.table(table.rename_axis("rule"), "rules", "Scores of two rules on the printed class counts (1972 images).")
 
 # %%
 for target, key in (("magnitude", "magnitude"), ("azimuth", "azimuth")):
@@ -94,7 +93,7 @@ estimate = pd.DataFrame({
              "exact, quiet or commonest": float(metrics.mcc(rules[target, "quiet or commonest"])),
              "exact, majority": float(metrics.mcc(rules[target, "majority"]))}
     for target, value in printed.CONVNEXT_HEADLINE.items()}).T
-report.table(estimate, "estimate", "The estimate behind the printed correlation, and exact values of two rules.")
+report.table(estimate.rename_axis("target"), "estimate", "The estimate behind the printed correlation, and exact values of two rules.")
 
 # %%
 report.glue("magnitude-estimate", float(estimate.estimate["magnitude"]))
@@ -119,7 +118,7 @@ curves = {"accuracy": metrics.accuracy(matrices), "MCC": metrics.mcc(matrices),
           "macro F1": metrics.f1(matrices)}
 
 # %%
-fig = charts.plot_lines(shares, curves, "share of quiet images", "score of the rule")
+fig = report.plot_lines(shares, curves, "share of quiet images", "score of the rule")
 report.figure(fig, "imbalance",
               caption="Scores of a rule that separates quiet from event and then always answers Medium, as the "
                       "share of quiet images grows. With no quiet image it is the majority rule.",
@@ -140,7 +139,7 @@ within = pd.DataFrame({
              "its share": float((y[y > 0] == commonest[target]).mean()),
              "images of rarer classes": int(((y > 0) & (y != commonest[target])).sum())}
     for target, y in truth.items()}).T
-report.table(within, "within", "The event images alone: what is left to be learned.")
+report.table(within.rename_axis("target"), "within", "The event images alone: what is left to be learned.")
 
 # %%
 rare = printed.CONVNEXT_IMAGES["magnitude"]["Large"] // 4    # one window and three augmented copies (R2)

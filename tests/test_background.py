@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.signal import butter, csd, sosfiltfilt, welch
 
-from lib.earth import background, heliosphere
+from lib.earth import background
 from lib.earth.field import World
 from lib.studies import WorldSpec
 
@@ -121,9 +121,9 @@ def test_sq_of_east_and_down_has_the_sign_of_the_dip_latitude():
     world = World(3, SPEC)
     south = world.station_constants("YOG")
     hour = 20 * 24 + 4                                             # 11 to 12 local time
-    h, _, z = background.sq_hour(south, hour, 1.0, 3, world.physics)
+    h, _, z = background.sq_hour(south, hour, 3, world.physics)
     assert h.mean() > 10 and z.mean() == pytest.approx(-0.4 * h.mean(), rel=1e-3)
-    d = [background.sq_hour(south, hour + k, 1.0, 3, world.physics)[1].mean() for k in (-2, 3)]
+    d = [background.sq_hour(south, hour + k, 3, world.physics)[1].mean() for k in (-2, 3)]
     assert d[0] < 0 < d[1]
 
 
@@ -175,11 +175,13 @@ def test_pulsations_belong_to_the_day():
 
 def test_season_and_cycle_enter_sq():
     """C3: the factor is .7 at F10.7 = 70 and 1.3 at 170, times 1 +- .15 with the equinoxes."""
-    spans = [World(3, WorldSpec(start=s, years=0.1, snr=0.0))._sq_factor[0]
-             for s in ("2019-12-15", "2014-06-15")]
-    flux = heliosphere.f107_sfu(pd.DatetimeIndex(["2019-12-15", "2014-06-15"]))
-    season = 1 + 0.15 * np.cos(4 * np.pi * (np.array([349, 166]) - 80) / 365.25)
-    np.testing.assert_allclose(spans, (0.7 + 0.006 * (flux - 70)) * season)
+    days = {date: (pd.Timestamp(date) - pd.Timestamp("1970-01-01")).days
+            for date in ("2020-03-20", "2019-12-20", "2025-06-20", "2025-03-21")}
+    k = {date: background.sq_factor(day) for date, day in days.items()}
+    assert k["2020-03-20"] == pytest.approx(0.7 * 1.15, rel=0.01)
+    assert k["2019-12-20"] == pytest.approx(0.7 * 0.85, rel=0.01)
+    assert k["2025-06-20"] == pytest.approx(1.3 * 0.85, rel=0.01)
+    assert k["2025-03-21"] == pytest.approx(1.3 * 1.15, rel=0.02)
 
 
 def test_misorientation_is_a_rotation():

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.bench_stft import memory_growth
 from lib import config
 from lib.dataset import _most_bytes, build, open_dataset
 from lib.files import InputError
@@ -306,27 +307,7 @@ def test_scale_knows_the_training_rows_only():
             fit_scale(bad)
 
 
-_GROWTH = """if True:
-    import resource, sys
-    import numpy as np
-    sys.path.insert(0, {tests!r})
-    import test_dataset as t
-    from lib import config
-    study = config.load("convnext", "smoke", {{"windows.window_s": 256, "stft.nperseg": 64,
-                        "stft.noverlap": 32, "stft.size": (32, 32), "stft.highpass_hz": None}})
-    noise = np.random.default_rng(0).normal(size=(3, 256)).astype(np.float32)
-    t.build({path!r}, t.make_windows({n}, 256), lambda *_: noise, study)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-"""
-
-
 @pytest.mark.slow
-def test_memory_does_not_grow_with_windows(tmp_path):
+def test_memory_does_not_grow_with_windows():
     """Peak memory grows by at most 10 % from 2 000 to 20 000 windows (123 MB of images)."""
-    peaks = []
-    for n in (2000, 20000):
-        code = _GROWTH.format(tests=str(config.ROOT / "tests"), path=str(tmp_path / f"{n}.h5"), n=n)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                              cwd=config.ROOT, check=True)
-        peaks.append(int(done.stdout))
-    assert peaks[1] / peaks[0] <= 1.10
+    assert memory_growth() <= 1.10

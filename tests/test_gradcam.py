@@ -16,12 +16,13 @@ TIME = np.arange(12) * 1800.0
 class Linear(nn.Module):
     """Convolution, global average pooling, dense layer: the net whose Grad-CAM is known."""
 
-    def __init__(self, bias=0.0):
+    def __init__(self):
         super().__init__()
         self.conv = nn.Conv2d(3, 4, 1, bias=False)
         self.dense = nn.Linear(4, 2)
 
     def forward(self, x):
+        """Logits of one head."""
         return {"magnitude": self.dense(self.conv(x).mean((2, 3)))}
 
 
@@ -83,6 +84,9 @@ def test_wrong_head_layer_and_shape_are_refused():
         gradcam.class_maps(network, x, "depth")
     with pytest.raises(InputError, match="feature map"):
         gradcam.class_maps(network, x, "azimuth", layer=network.heads["azimuth"][2])
+    transformer = model.build(NetworkSpec(backbone="test_vit", hidden=16))
+    with pytest.raises(InputError, match="feature map"):
+        gradcam.class_maps(transformer, torch.zeros(1, 3, 160, 160), "azimuth")
     with pytest.raises(InputError, match="images"):
         gradcam.class_maps(network, x[:0], "azimuth")
 

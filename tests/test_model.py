@@ -133,7 +133,7 @@ def _saved(tmp_path):
 
 
 def test_damaged_files_name_file_and_first_wrong_tensor(tmp_path):
-    """A flipped bit, a missing, a foreign, a reshaped and a NaN tensor, a truncated file, lost or torn cards."""
+    """A flipped bit, a missing, foreign, reshaped or NaN tensor, a truncated file, a lost or torn card."""
     path = _saved(tmp_path)
     good, card = path.read_bytes(), path.with_suffix(".json").read_text()
     state = safetensors.torch.load_file(path)
@@ -193,7 +193,11 @@ def test_target_layer_gives_a_map_of_at_least_seven_pixels(spec, size, sides):
     assert tuple(seen[0][-2:]) == (sides, sides)
 
 
-def test_backbone_without_maps_has_no_target_layer():
-    with torch.device("meta"), pytest.raises(InputError, match="convolutional"):
-        network = model.build(NetworkSpec(backbone="mixer_s32_224"))
+@pytest.mark.parametrize("backbone", ["swin_tiny_patch4_window7_224", "convnext"])
+def test_backbone_without_channel_maps_has_no_target_layer(meta, backbone):
+    """Maps with channels last, and a backbone that lists no stages."""
+    network = model.build(NetworkSpec(backbone=backbone))
+    if backbone == "convnext":
+        network.backbone.feature_info = []
+    with pytest.raises(InputError, match="convolutional"):
         model.target_layer(network, (224, 224))

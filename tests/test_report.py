@@ -15,8 +15,8 @@ from lib.report import charts, page, plots
 
 STATIONS = pd.DataFrame({"code": ["SCN", "SKB"], "latitude": [-0.5, -7.0], "longitude": [100.0, 106.5]})
 ROW = {"world": "planted", "protocol": "P2", "target": "magnitude", "score": np.float64(0.3),
-       "interval": (0.2, 0.4), "p": 0.01, "floors": {"majority": 0.0}, "n_windows": np.int64(9), "n_events": 3, "n_effective": 2.5,
-       "certificate": {"dup": 0, "day": 4}}
+       "interval": (0.2, 0.4), "p": 0.01, "floors": {"majority": 0.0}, "n_windows": np.int64(9),
+       "n_events": 3, "n_effective": 2.5, "certificate": {"dup": 0, "day": 4}}
 
 
 @pytest.fixture

@@ -175,9 +175,9 @@ def test_a_failing_notebook_is_kept_aside(toy, capsys, monkeypatch):
 
 
 def test_bad_requests_end_in_one_sentence(toy, capsys):
-    """Unknown notebook, parameter, folder of data: exit 2, no traceback."""
+    """Unknown notebook, parameter, profile or folder of data: exit 2, no traceback."""
     for words in (["run", "09_none"], ["run", "01_toy", "-p", "nope", "1"],
-                  ["execute", "01_toy", "--data", "none/x"]):
+                  ["execute", "01_toy", "--data", "none/x"], ["execute", "01_toy", "--profile", "huge"]):
         assert runner.main(words) == 2
         said = capsys.readouterr().err
         assert said.startswith("error: ") and said.count("\n") == 1

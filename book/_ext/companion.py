@@ -197,6 +197,7 @@ REPAIRS = (
     (r'<script src="[^"]*fontawesome/[^"]*all\.min\.js[^"]*"></script>', ""),   # its icons come from the CSS
     (r'<summary aria-label="Toggle hidden content">', "<summary>"),    # its visible label is its name
     (r'(<button class="btn search-button-field[^>]*?) aria-label="Search"', r"\1"),
+    (r'(<div id="jb-print-docs-body"[^>]*>\s*)<h1>(.*?)</h1>', r'\1<p class="h1">\2</p>'),   # a second title
     (r'role="doc-biblioentry"', 'role="listitem"'),
     (r'<div class="bd-sidebar-primary bd-sidebar',
      '<div role="complementary" aria-label="Book sidebar" class="bd-sidebar-primary bd-sidebar'),

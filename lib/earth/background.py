@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 from scipy import fft
 from scipy.signal import lfilter
 
 from lib.earth import streams
+from lib.earth.heliosphere import f107_sfu
 from lib.earth.stations import distance_azimuth
 from lib.earth.streams import BLOCK_S, HOUR_S, stream
 
@@ -199,14 +201,24 @@ def local_time_h(hour: float, longitude: float) -> float:
     return (hour + longitude / 15) % 24
 
 
-def sq_hour(station: Station, hour: int, k: float, seed: int, physics: Physics) -> np.ndarray:
+def sq_factor(day: int) -> float:
+    """Factor k of the solar cycle and the season on Sq (C3); `day` counts from 1970-01-01.
+
+    >>> round(sq_factor(18341), 2)        # the equinox of March 2020, near solar minimum
+    0.81
+    """
+    date = pd.Timestamp(day, unit="D")
+    season = 1 + 0.15 * math.cos(4 * math.pi * (date.day_of_year - 80) / 365.25)
+    return (0.7 + 0.006 * (float(f107_sfu(date)) - 70)) * season
+
+
+def sq_hour(station: Station, hour: int, seed: int, physics: Physics) -> np.ndarray:
     """Solar-quiet variation and equatorial electrojet over one hour, float32 (3, 3600) in nT (C3).
 
-    `k` is the season's and the solar cycle's factor; each local day has its own, lognormal, at all stations.
+    Each local day has a lognormal factor of its own, the same at all stations.
     """
     middle = hour + 0.5 + station.longitude / 15
-    day_factor = _sq_day(seed, int(middle // 24), physics.sq_spread)
-    k = physics.sq * k * day_factor
+    k = physics.sq * _sq_day(seed, int(middle // 24), physics.sq_spread)    # changes at local midnight
     u = (local_time_h(hour, station.longitude) - 11.5 + np.arange(HOUR_S) / HOUR_S) / 2.4
     bell = np.exp(-0.5 * u**2)
     amplitude = (25 + 60 * math.exp(-0.5 * (station.dip_latitude_deg / 2.5) ** 2)) * k
@@ -217,7 +229,7 @@ def sq_hour(station: Station, hour: int, k: float, seed: int, physics: Physics) 
 
 @lru_cache(maxsize=64)
 def _sq_day(seed, day, spread):
-    return math.exp(spread * stream(seed, "sq", day).standard_normal())
+    return sq_factor(day) * math.exp(spread * stream(seed, "sq", day).standard_normal())
 
 
 def pi2_hour(station: Station, hour: int, seed: int, physics: Physics) -> np.ndarray | None:

@@ -140,7 +140,7 @@ class World:
         record = streams.joined_hour(lambda h: self._block(station, h), hour)
         i = hour - self._first_s // streams.HOUR_S
         if self.physics.sq:
-            record += background.sq_hour(place, hour, self._sq_factor[i // 24], self.seed, self.physics)
+            record += background.sq_hour(place, hour, self.seed, self.physics)
         if self.physics.dst:
             record[0] += np.float32(self.physics.dst) * background.ring_current_hour(
                 place, self._dst_padded[i:i + 3], hour, *self._commencements)
@@ -188,13 +188,6 @@ class World:
         storms = heliosphere.simulate_storms(self.seed, self.kp.index[0], self._days)
         return (self._first_s + streams.HOUR_S * storms["onset_h"].to_numpy(),
                 storms["commencement_nt"].to_numpy())
-
-    @cached_property
-    def _sq_factor(self):
-        """Factor of the season and the solar cycle on Sq, one a day (C3)."""
-        days = self.kp.index[::8]
-        season = 1 + 0.15 * np.cos(4 * np.pi * (days.day_of_year.to_numpy() - 80) / 365.25)
-        return (0.7 + 0.006 * (heliosphere.f107_sfu(days) - 70)) * season
 
 
 @dataclasses.dataclass(frozen=True)

@@ -50,7 +50,7 @@ def _plain(value, path):
 
 
 def load_results(notebook: str, profile: str, required: bool = True) -> dict | None:
-    """Read what a notebook saved: from this run if it ran, else the committed file.
+    """Read what a notebook saved: in this run, else the committed file, else that of a smoke run.
 
     Parameters
     ----------
@@ -65,12 +65,13 @@ def load_results(notebook: str, profile: str, required: bool = True) -> dict | N
         If the file is missing and required, or is not a results file.
     """
     name = f"{notebook}.json"
-    places = (output_folder("results", profile) / name, config.RESULTS / profile / name)
+    places = (output_folder("results", profile) / name, config.RESULTS / profile / name,
+              config.ROOT / "_build" / "smoke" / "results" / profile / name)
     path = next((p for p in places if p.is_file()), None)
     if path is None:
         if not required:
             return None
-        raise InputError(places[-1], "file", "missing", f"a run of it: make notebooks PROFILE={profile}")
+        raise InputError(places[1], "file", "missing", f"a run of it: make notebooks PROFILE={profile}")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -84,12 +84,19 @@ def scoreboard(rows: Iterable[Mapping], caption: str, name: str = "scoreboard") 
     return rows
 
 
+def _highest(floors, n=3):
+    """Name the highest floors; all of them are in the results file."""
+    ranked = sorted(floors, key=floors.get, reverse=True)
+    rest = f", {len(ranked) - n} lower" if len(ranked) > n else ""
+    return ", ".join(f"{name.replace('_', ' ')} {floors[name]:.3f}" for name in ranked[:n]) + rest
+
+
 def _shown(row):
     """Return a row's printed cells."""
     low, high = row["interval"]
     return {
         "score": f"{row['score']:.3f}", "95 % interval": f"{low:.3f} to {high:.3f}", "p": f"{row['p']:.3f}",
-        "floors": ", ".join(f"{k} {v:.3f}" for k, v in row["floors"].items()),
+        "floors (highest)": _highest(row["floors"]),
         "windows": row["n_windows"], "events": row["n_events"], "effective": f"{row['n_effective']:.3g}",
         "links train–test": ", ".join(f"{k} {v:,.4g}" for k, v in row["certificate"].items() if v) or "none",
     }
