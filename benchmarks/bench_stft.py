@@ -26,15 +26,12 @@ def run() -> list[dict]:
     frames = np.lib.stride_tricks.sliding_window_view(x, SPEC.nperseg, axis=-1)
     frames = np.ascontiguousarray(frames[:, :, ::SPEC.nperseg - SPEC.noverlap])
     few, cores = x[:2], os.cpu_count()
-    plain = STFTSpec(highpass_hz=None)
     png = ratio(lambda: [png_image(w) for w in few], lambda: spectrogram(x, SPEC), 7) * len(x) / len(few)
     loop = ratio(lambda: scipy_loop(x, SPEC), lambda: spectrogram(x, SPEC), 11)
-    loop_plain = ratio(lambda: scipy_loop(x, plain), lambda: spectrogram(x, plain), 11)
     fft = ratio(lambda: spectrogram(x, SPEC), lambda: scipy.fft.rfft(frames, workers=cores), 31)
     return [
         row("stft: scipy + matplotlib PNG + decode, over window to model input", png, 300, "higher"),
         row("stft: scipy loop over components, over window to model input", loop, 2, "higher"),
-        row("stft: the same without high-pass in either", loop_plain, 2, "higher"),
         row("stft: window to model input, over the bare batched FFT", fft, 4, "lower"),
         row("dataset: peak memory of 20 000 windows, over 2 000", memory_growth(), 1.10, "lower"),
     ]

@@ -3,7 +3,10 @@
 From nT to log10 of nT^2/Hz on a fixed grid: high-pass, Hann segments, one-sided power spectral density,
 crop, resize, logarithm. Power is averaged first and the logarithm taken last: a pixel is then Welch's
 estimate of the power in its cell, in physical units at every image size, whereas the mean of logarithms
-lies 0.25 decades below the power of noise and scatters more.
+lies 0.25 decades below the power of noise and scatters more. Before the resize the values are those of
+`scipy.signal.spectrogram` (Hann, constant detrend, density). Enlarging interpolates linearly, shrinking
+averages over each cell, so nothing aliases. The high-pass looks forward in time, as every zero-phase filter
+does: never across a test boundary. Sources: validity.md B2, C8; Welch (1967).
 """
 
 import functools
@@ -56,7 +59,8 @@ def spectrogram(x: np.ndarray, spec: STFTSpec, sampling_s: float = 1.0,
     x : array (N, 3, n)
         Windows in nT, components H, D, Z. Fill or drop windows with gaps before.
     spec : STFTSpec
-        Segments, high-pass corner, band and image size. With ``phase=True`` there are seven channels.
+        Segments, high-pass corner, band and image size. With ``phase=True`` there are seven channels:
+        power alone cannot tell north from south (C8).
     sampling_s : float
         Sampling interval in seconds.
     threads : int, optional
@@ -71,20 +75,7 @@ def spectrogram(x: np.ndarray, spec: STFTSpec, sampling_s: float = 1.0,
     Raises
     ------
     InputError
-        For a NaN (names window and component), a window shorter than a segment, a band or corner
-        that the sampling cannot hold.
-
-    Notes
-    -----
-    Before the resize the values are those of `scipy.signal.spectrogram` (Hann, constant detrend, density).
-    Enlarging interpolates linearly, shrinking averages over each cell, so nothing aliases. The high-pass
-    looks forward in time, as every zero-phase filter does: never across a test boundary.
-
-    When not to use: power alone cannot tell north from south (C8); ask for ``phase=True`` for that.
-
-    References
-    ----------
-    validity.md B2, C8; Welch (1967).
+        For a NaN (names window and component) or settings that window or sampling cannot hold.
 
     Examples
     --------
@@ -102,13 +93,8 @@ def spectrogram(x: np.ndarray, spec: STFTSpec, sampling_s: float = 1.0,
     def work(start):
         _draw(x[start:start + _CHUNK], plan, out[start:start + _CHUNK])
 
-    threads = min(threads or min(os.cpu_count() or 1, 8), len(starts))
-    if threads <= 1:
-        for start in starts:
-            work(start)
-    else:
-        with ThreadPoolExecutor(threads) as pool:   # numpy, scipy.fft and sparse products free the GIL
-            list(pool.map(work, starts))
+    with ThreadPoolExecutor(threads or min(os.cpu_count() or 1, 8)) as pool:
+        list(pool.map(work, starts))   # numpy, scipy.fft and sparse products free the GIL
     return out
 
 

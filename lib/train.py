@@ -105,16 +105,20 @@ def fit(study: Study, x: np.ndarray, labels: dict[str, np.ndarray], fit_idx: np.
     return Fit(network.eval(), mean, std, history, best[1])
 
 
+def as_input(trained: Fit, x: np.ndarray, study: Study) -> torch.Tensor:
+    """Scale images (N, C, F, T) as in training and put them where the network is."""
+    _check_finite(x)
+    device = next(trained.network.parameters()).device
+    return _scaled(x, trained.mean, trained.std, study.training.channels_last, device)
+
+
 def predict_probabilities(trained: Fit, x: np.ndarray, study: Study) -> dict[str, np.ndarray]:
     """Class probabilities of images (N, C, F, T): target -> float32 (N, K)."""
-    device = next(trained.network.parameters()).device
-    spec = study.training
-    _check_finite(x)
-    images = _scaled(x, trained.mean, trained.std, spec.channels_last, device)
+    spec, images = study.training, as_input(trained, x, study)
     parts: dict[str, list] = {}
     with torch.inference_mode(), _reproducible(0, spec.threads):
         for batch in images.split(128):
-            with _autocast(spec, device):
+            with _autocast(spec, images.device):
                 logits = trained.network.eval()(batch)
             for target, value in logits.items():
                 parts.setdefault(target, []).append(value.float().softmax(1).cpu().numpy())

@@ -1,4 +1,3 @@
-import time
 
 import numpy as np
 import pandas as pd
@@ -301,12 +300,3 @@ def test_a_certificate_needs_whole_columns(column, value, word):
         certificate.audit_split(windows, np.array([0]), np.array([1]))
     with pytest.raises(InputError, match=column):
         certificate.audit_split(windows.drop(columns=column), np.array([0]), np.array([1]))
-
-
-def test_certificate_of_the_published_size_is_fast():
-    """1972-odd windows in ten folds take well under a second."""
-    windows = published_table()
-    split = splits.folds(windows, "P0", 10)
-    begin = time.perf_counter()
-    certificate.certificate(windows, split)
-    assert time.perf_counter() - begin < 1

@@ -5,6 +5,7 @@ from lib.report.page import begin, figure, glue, table
 from lib.report.plots import (
     plot_catalog,
     plot_gradcam,
+    plot_image,
     plot_map,
     plot_radii,
     plot_record,
@@ -15,6 +16,6 @@ from lib.report.scores import check_row, scoreboard
 
 __all__ = [
     "begin", "check_row", "figure", "glue", "load_results", "plot_bars", "plot_catalog", "plot_confusion",
-    "plot_gradcam", "plot_lines", "plot_map", "plot_radii", "plot_record", "plot_scores",
+    "plot_gradcam", "plot_image", "plot_lines", "plot_map", "plot_radii", "plot_record", "plot_scores",
     "plot_spectrogram", "save_results", "scoreboard", "table",
 ]

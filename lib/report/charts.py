@@ -40,12 +40,18 @@ def plot_scores(rows: Iterable[Mapping], group: str = "world", label: str = "sco
     ax.axvline(chance, color=style.GREY, linewidth=0.8, linestyle="--")
     for y, row in enumerate(rows):
         _draw_row(ax, -y, row, colour[str(row.get(group, ""))])
-    names = [", ".join(str(row[k]) for k in LABELS if k in row) for row in rows]
+    names = _varying(rows)
     ax.set(yticks=[-y for y in range(len(rows))], yticklabels=names, xlabel=label,
            ylim=(0.6 - len(rows), 0.6))
     ax.grid(True, axis="x")
     _score_legend(fig, ax, any(row.get("comparators") for row in rows))
     return fig
+
+
+def _varying(rows):
+    """Name each row by the labels that differ between rows."""
+    keys = [k for k in LABELS if len({str(row.get(k)) for row in rows}) > 1] or [LABELS[-1]]
+    return [", ".join(str(row[k]) for k in keys if k in row) for row in rows]
 
 
 def _draw_row(ax, y, row, colour):
@@ -87,7 +93,8 @@ def plot_confusion(counts, labels: Iterable[str], title: str = ""):
     if counts.shape != (len(labels), len(labels)):
         raise InputError("plot_confusion", "shape", counts.shape, f"({len(labels)}, {len(labels)})")
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    fig, ((ax,),) = style.new_figure(0.42 * len(labels) + 1.5)
+    fig, ((ax,),) = style.new_figure(0.45 * len(labels) + 1.4)
+    fig.set_figwidth(min(style.WIDTH_IN, 0.6 * len(labels) + 2.4))
     drawn = ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for i, j in np.ndindex(counts.shape):
         ax.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=9,

@@ -86,13 +86,14 @@ def output_folder(kind: str, profile: str) -> Path:
     return root / "figures" / "full" if profile == "full" else root / "figures"
 
 
-def figure(fig: Figure, name: str, caption: str, alt: str, width: int = style.SHOWN_PX) -> None:
+def figure(fig: Figure | None, name: str, caption: str, alt: str, width: int | None = None) -> None:
     """Show a figure as the output of its cell, and save it as PNG and PDF without dates.
 
     Parameters
     ----------
-    fig : Figure
-        From a `lib.report` plot function.
+    fig : Figure or None
+        From a `lib.report` plot function; None shows the committed file again, for chapters whose data
+        not every reader has.
     name : str
         Lower-case words joined by hyphens; pages refer to it as ``{numref}`fig-<name>```.
     caption : str
@@ -100,19 +101,21 @@ def figure(fig: Figure, name: str, caption: str, alt: str, width: int = style.SH
     alt : str
         What the figure shows, for readers who cannot see it.
     width : int
-        Width on the page in pixels; the height follows.
+        Width on the page in pixels; the height follows. By default text has one size in all figures.
 
     Raises
     ------
     InputError
-        For a bad name, or a caption or description that is missing.
+        For a bad name, a caption or description that is missing, or a committed file that is.
     """
     page = current()
     _check_words(name, caption)
     if len(str(alt).split()) < 4:
         raise InputError("report.figure", f"alt of {name}", alt, "a description of four words or more")
     stem = output_folder("figures", page.profile) / f"{page.notebook}-{name}"
-    png = _save(fig, stem)
+    inches = style.WIDTH_IN if fig is None else fig.get_figwidth()
+    width = width or round(style.SHOWN_PX * inches / style.WIDTH_IN)
+    png = _again(stem) if fig is None else _save(fig, stem)
     _show({"image/png": base64.b64encode(png).decode(), "text/plain": alt},
           {"image/png": {"width": width},
            "companion": {"kind": "figure", "name": f"fig-{name}", "caption": caption, "alt": alt}})
@@ -136,6 +139,18 @@ def _save(fig, stem):
         fig.savefig(temporary, format="pdf",
                     metadata={"CreationDate": None, "Creator": None, "Producer": None})
     return buffer.getvalue()
+
+
+def _again(stem):
+    """Copy the committed PNG and PDF to the output folder; return the PNG's bytes."""
+    for suffix in (".pdf", ".png"):
+        committed = config.FIGURES / (stem.name + suffix)
+        if not committed.is_file():
+            raise InputError(committed, "figure", "missing", "a committed figure, or the data to draw it")
+        content = committed.read_bytes()
+        with atomic_path(stem.parent / (stem.name + suffix)) as temporary:
+            temporary.write_bytes(content)
+    return content
 
 
 def _show(data, metadata):

@@ -103,12 +103,15 @@ def plot_radii(laws: Mapping[str, Callable], magnitudes=None, points: pd.DataFra
         radius = np.broadcast_to(np.asarray(law(m), float), m.shape)
         shown = np.where(radius > 0, radius, np.nan)
         ax.semilogy(m, shown, color=colour)
-        ends[name] = (np.log10(shown[-1]), colour)
+        last = np.flatnonzero(np.isfinite(shown))[-1]
+        ends[name] = (m[last], np.log10(shown[last]), colour)
     ax.set(xlabel="magnitude", ylabel="distance (km)", xlim=(m[0], m[-1]))
     low, high = np.log10(ax.get_ylim())
-    for name, y in _spread({k: v[0] for k, v in ends.items()}, 0.055 * (high - low)).items():
-        ax.annotate(name, (1.01, (y - low) / (high - low)), xycoords="axes fraction", va="center",
-                    color=ends[name][1], fontsize=9, annotation_clip=False)
+    for name, y in _spread({k: v[1] for k, v in ends.items()}, 0.055 * (high - low)).items():
+        x = (ends[name][0] - m[0]) / (m[-1] - m[0])
+        ax.annotate(name.replace("_", "–").title(), (x + 0.01, (y - low) / (high - low)),
+                    xycoords="axes fraction", va="center", color=ends[name][2], fontsize=9,
+                    annotation_clip=False, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})
     ax.grid(True)
     return fig
 
@@ -156,8 +159,7 @@ def plot_record(record, sampling_s: float = 1.0, components: str = "HDZ"):
         ax.plot(time, y - middle, color=style.COMPONENT_COLOURS.get(name, style.INK), linewidth=0.7,
                 rasterized=True)
         ax.set_ylabel(f"{name} (nT)")
-        ax.text(0.995, 0.97, f"median {middle:,.1f} nT", transform=ax.transAxes, ha="right", va="top",
-                fontsize=8)
+        ax.set_title(f"{name}, about its median of {middle:,.1f} nT", fontsize=9)
     axes[-1, 0].set_xlabel(label)
     fig.align_ylabels()
     return fig
@@ -214,6 +216,21 @@ def plot_spectrogram(image, frequency_hz, time_s, components: str = "HDZ", band_
         ax.set(title=name, xlabel="time (h)")
     axes[0, 0].set_ylabel("frequency (mHz)")
     fig.colorbar(drawn, ax=list(axes[0]), label=label, pad=0.02)
+    return fig
+
+
+def plot_image(picture, xlabel: str, ylabel: str):
+    """Draw a colour picture as it is, its pixels without units.
+
+    Parameters
+    ----------
+    picture : uint8 array, shape (H, W, 3)
+        First row on top.
+    """
+    fig, ((ax,),) = style.new_figure(3.6)
+    fig.set_figwidth(3.6)
+    ax.imshow(np.asarray(picture))
+    ax.set(xticks=[], yticks=[], xlabel=xlabel, ylabel=ylabel)
     return fig
 
 
