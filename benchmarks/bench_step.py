@@ -1,120 +1,146 @@
-"""Training steps: the bare step in its fastest settings against a plain fp32 loop over PNG files."""
+"""Training steps inside lib.train.fit against bare steps and against a plain fp32 loop over PNG files."""
 
 import tempfile
-import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
 from PIL import Image
+from torch.nn import functional
 from torchvision.transforms.functional import to_tensor
 
-from lib import losses, model
-from lib.studies import NetworkSpec
+from benchmarks.measure import Row, clock
+from lib import config, model, schedule, stft, train
+from lib.files import InputError
 
-# name, network, image side, batch; a step of 32 at 224 takes half a minute on two cores: 8 keep the ratio
-CASES = (("ConvNeXt-Tiny 224", NetworkSpec(), 224, 8),
-         ("light ConvNeXt 64", NetworkSpec(light=True, hidden=64), 64, 32),
-         ("light EfficientNet 64", NetworkSpec("efficientnet", light=True, hidden=64), 64, 32))
-# fastest settings measured on two CPU cores without a GPU; see best_settings
-SETTINGS = {"ConvNeXt-Tiny 224": {"autocast": True, "channels_last": False},
-            "light ConvNeXt 64": {"autocast": False, "channels_last": False},
-            "light EfficientNet 64": {"autocast": False, "channels_last": True}}
+PLAIN = {"training.augmentation": None, "training.epochs": 1, "training.warmup_epochs": 0}
+BATCHES = 2      # different ones; the rivals take them in turn
+WARM_UP = 3      # steps that do not count
 
 
-def make_batches(spec, side, batch, n_batches=2, seed=0):
-    """Return images (N, 3, F, T) float32 and labels for `n_batches` batches."""
-    generator = torch.Generator().manual_seed(seed)
-    n = batch * n_batches
-    x = torch.randn(n, 3, side, side, generator=generator)
-    return x, {t: torch.randint(0, k, (n,), generator=generator) for t, k in model.CLASSES.items()}
+def convnext() -> list[Row]:
+    """Race ConvNeXt-Tiny at 224 as profile `full` trains it, in batches of 8: 32 are slow on two cores."""
+    study = config.load("convnext", "full", {**PLAIN, "training.batch_size": 8})
+    return rows(study, "ConvNeXt-Tiny 224", 20)
 
 
-def make_network(spec, channels_last=False, seed=0):
-    """Network, optimiser and class weights as the study trains them."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        network = model.build(spec).train()
-    if channels_last:
-        network = network.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, weight_decay=0.05, fused=True)
-    return network, optimizer, {t: torch.ones(k) for t, k in model.CLASSES.items()}
+def light() -> list[Row]:
+    """Race the light ConvNeXt at 64 as profile `light` trains it, on one thread; and its augmentation."""
+    study = config.load("convnext", "light", PLAIN)
+    augmented = config.load("convnext", "light", {**PLAIN, "training.augmentation": "physical"})
+    times = race(augmented, {"bare": bare(augmented)}, 150)
+    return [*rows(study, "light ConvNeXt 64", 300),
+            Row("step: bare, over fit with augmentation 'physical', light ConvNeXt 64",
+                times["bare"] / times["fit"], None, "higher")]
 
 
-def bare_step(network, optimizer, weights, x, y, autocast=False):
-    """Forward, backward, clip, step: what no training loop can do without."""
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=autocast):
-        logits = network(x)
-    loss = losses.multitask_loss(logits, y, weights)
+def rows(study, name, steps) -> list[Row]:
+    """Compare one study with both rivals, in one run of `fit`."""
+    with tempfile.TemporaryDirectory() as folder:
+        times = race(study, {"bare": bare(study), "png": png_loop(study, Path(folder))}, steps)
+    return [Row(f"step: bare, over fit, {name}", times["bare"] / times["fit"], 0.95, "higher"),
+            Row(f"step: fp32 loop over PNG files, over fit, {name}", times["png"] / times["fit"], 2,
+                "higher")]
+
+
+def race(study, rivals, steps) -> dict[str, np.ndarray]:
+    """Seconds of every step inside `fit`, and of every rival's step, run between two steps of `fit`.
+
+    `fit` asks for the learning rate at the start of each step. There the clock is stopped, each rival
+    takes one step with torch's settings as `fit` left them, and the clock starts again: no set-up, model
+    building or selection pass counts, and whatever else the machine does hits all alike.
+    """
+    times, began, turn, rate = {"fit": [], **{name: [] for name in rivals}}, None, 0, schedule.warmup_cosine
+
+    def pause(*settings):
+        nonlocal began, turn
+        if began is not None:
+            times["fit"].append(clock() - began)
+        turn += 1
+        for name in list(rivals)[:: 1 if turn % 2 else -1]:    # neither always follows the other
+            start = clock()
+            rivals[name](turn)
+            times[name].append(clock() - start)
+        began = clock()
+        return rate(*settings)
+
+    x, labels = examples(study)
+    fit_idx = np.resize(np.arange(len(x)), (steps + WARM_UP + 1) * study.training.batch_size)
+    with mock.patch.object(schedule, "warmup_cosine", pause):
+        train.fit(study, x, labels, fit_idx, np.arange(1), seed=0)
+    if len(times["fit"]) != steps + WARM_UP:      # the last step has no end
+        raise InputError("bench_step", "learning rates asked for", turn, "one a step of fit, at its start")
+    return {name: np.array(values[WARM_UP: WARM_UP + steps]) for name, values in times.items()}
+
+
+def bare(study):
+    """Return a step on resident tensors in the study's precision and layout.
+
+    Forward, weighted cross-entropies, backward, clip, fused AdamW, zero_grad: what `fit` has to do.
+    Drawing and gathering the batch, the rate, the running loss and checks are `fit`'s own.
+    """
+    spec, device = study.training, torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    layout = torch.channels_last if spec.channels_last else torch.contiguous_format
+    x, labels = examples(study)
+    images = [part.to(device, memory_format=layout) for part in torch.tensor(x).split(spec.batch_size)]
+    truths = split(labels, spec.batch_size, device)
+    network = network_of(study).to(device, memory_format=layout)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, weight_decay=spec.weight_decay, fused=True)
+
+    def step(turn):
+        with torch.autocast(device.type, torch.bfloat16, enabled=spec.autocast == "bfloat16"):
+            logits = network(images[turn % BATCHES])
+        descend(network, optimizer, logits, truths[turn % BATCHES], spec)
+    return step
+
+
+def png_loop(study, folder):
+    """Return a step of the usual loop: decode a PNG file an image, stack, normalise, step in float32."""
+    spec, device = study.training, torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    x, labels = examples(study)
+    files = [folder / f"{i:05d}.png" for i in range(len(x))]
+    for file, image in zip(files, x, strict=True):
+        pixels = np.clip(image * 40 + 128, 0, 255).astype(np.uint8)
+        Image.fromarray(pixels.transpose(1, 2, 0)).save(file)      # (C, F, T) -> (F, T, C)
+    truths = split(labels, spec.batch_size, device)
+    network = network_of(study).to(device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, weight_decay=spec.weight_decay)
+
+    def step(turn):
+        start = turn % BATCHES * spec.batch_size
+        images = [to_tensor(Image.open(file).convert("RGB")) for file in files[start:start + spec.batch_size]]
+        logits = network((torch.stack(images).to(device) - 0.5) / 0.25)
+        descend(network, optimizer, logits, truths[turn % BATCHES], spec)
+    return step
+
+
+def descend(network, optimizer, logits, truth, spec):
+    """Do the second half of a step as anybody would write it."""
+    loss = functional.cross_entropy(logits["magnitude"].float(), truth["magnitude"], truth["w_magnitude"]) \
+        + 0.5 * functional.cross_entropy(logits["azimuth"].float(), truth["azimuth"], truth["w_azimuth"])
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    torch.nn.utils.clip_grad_norm_(network.parameters(), spec.clip)
     optimizer.step()
 
 
-def seconds_per_step(step, batches, repeats):
-    """Fastest of `repeats` passes over the batches, after one that warms up, seconds a step."""
-    times = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        for batch in batches:
-            step(batch)
-        times.append((time.perf_counter() - start) / len(batches))
-    return min(times[1:])
+def examples(study):
+    """Images of noise (N, 3, F, T), zero mean and unit variance, and labels; `BATCHES` batches of them."""
+    n, random = study.training.batch_size * BATCHES, np.random.default_rng(0)
+    x = stft.spectrogram(random.normal(size=(n, 3, study.windows.window_s)).astype(np.float32), study.stft)
+    return (x - x.mean()) / x.std(), {t: random.integers(k, size=n) for t, k in model.CLASSES.items()}
 
 
-def bare(spec, side, batch, autocast=False, channels_last=False, repeats=3):
-    """Seconds a bare step on resident tensors."""
-    x, y = make_batches(spec, side, batch)
-    if channels_last:
-        x = x.contiguous(memory_format=torch.channels_last)
-    network, optimizer, weights = make_network(spec, channels_last)
-    batches = [slice(i, i + batch) for i in range(0, len(x), batch)]
-
-    def step(rows):
-        bare_step(network, optimizer, weights, x[rows], {t: v[rows] for t, v in y.items()}, autocast)
-    return seconds_per_step(step, batches, repeats)
+def split(labels, batch, device):
+    """Labels of each batch and class weights, on the device."""
+    weights = {f"w_{t}": torch.ones(k, device=device) for t, k in model.CLASSES.items()}
+    return [{**weights, **{t: torch.tensor(v[i * batch:(i + 1) * batch], device=device)
+                           for t, v in labels.items()}} for i in range(BATCHES)]
 
 
-def png_fp32_loop(spec, side, batch, repeats=3):
-    """Seconds a step of the usual loop: decode a PNG an image, stack, normalise, fp32 step."""
-    x, y = make_batches(spec, side, batch)
-    network, optimizer, weights = make_network(spec)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, weight_decay=0.05)   # torch's default
-    batches = [slice(i, i + batch) for i in range(0, len(x), batch)]
-    with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / f"{i:05d}.png" for i in range(len(x))]
-        for file, image in zip(files, x, strict=True):
-            pixels = np.clip(image.numpy() * 40 + 128, 0, 255).astype(np.uint8)
-            Image.fromarray(pixels.transpose(1, 2, 0)).save(file)      # (C, F, T) -> (F, T, C)
-
-        def step(rows):
-            images = torch.stack([to_tensor(Image.open(f).convert("RGB")) for f in files[rows]])
-            bare_step(network, optimizer, weights, (images - 0.5) / 0.25, {t: v[rows] for t, v in y.items()})
-        return seconds_per_step(step, batches, repeats)
-
-
-def best_settings(spec, side, batch, repeats=2):
-    """Measure the four combinations of bfloat16 autocast and channels-last: {settings: seconds}."""
-    return {(autocast, channels_last): bare(spec, side, batch, autocast, channels_last, repeats)
-            for autocast in (False, True) for channels_last in (False, True)}
-
-
-def run() -> list[dict]:
-    """Rows {name, ratio, goal, better} for `make bench`."""
-    rows = []
-    for name, spec, side, batch in CASES:
-        repeats = 2 if side > 100 else 20
-        fast = bare(spec, side, batch, **SETTINGS[name], repeats=repeats)
-        rows.append({"name": f"bare step against fp32 loop over PNG files, {name}",
-                     "ratio": png_fp32_loop(spec, side, batch, repeats) / fast,
-                     "goal": 2.0, "better": "higher"})
-    return rows
-
-
-if __name__ == "__main__":
-    for name, spec, side, batch in CASES:
-        for (autocast, channels_last), seconds in best_settings(spec, side, batch).items():
-            print(f"{name}: autocast {autocast}, channels_last {channels_last}: {seconds:.3f} s a step")
-    for row in run():
-        print(row)
+def network_of(study):
+    """Build the study's network, leaving torch's random state as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return model.build(study.network).train()

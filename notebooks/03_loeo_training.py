@@ -75,7 +75,7 @@ report.table(links, "certificates", "Linked pairs of training and test windows, 
 
 # %%
 meaning = pd.DataFrame({"what is held out": {p: splits.PROTOCOLS[p] for p in protocols}}).rename_axis("protocol")
-report.table(meaning, "protocols", "The four protocols, by the links they cut.")
+report.table(meaning, "run-protocols", "The four protocols, by the links they cut.")
 
 # %% [markdown]
 # Random folds (P0) and folds by station and date (P1, the published rule) leave windows of one and the same

@@ -22,7 +22,7 @@ seed = 42          # type: int  # as in 03_loeo_training
 import numpy as np
 import pandas as pd
 
-from lib import config, predict, report, stft, synthetic, train
+from lib import config, dataset, predict, report, stft, synthetic, train
 from lib.earth import catalog, records, stations, survey
 from lib.studies import COMPONENTS
 
@@ -42,7 +42,7 @@ index, unreadable = records.open_folder(folder / "geomag") if folder else (None,
 if folder:
     kinds = index.groupby(["station", "sampling_s"]).agg(
         files=("path", "size"), first=("start", "min"), last=("end", "max"), missing=("missing", "sum"))
-    found["inventory"] = kinds.reset_index().astype({"first": str, "last": str}).to_dict("records")
+    found["inventory"] = kinds.reset_index().astype({"first": str, "last": str})
     found["n_records"], found["n_unreadable"] = len(index), len(unreadable)
 
 # %%
@@ -67,12 +67,11 @@ places = {"WIC": {"latitude": 47.93, "longitude": 15.865}}
 seconds = survey.one_hertz(folder / "geomag", index, places) if folder else {}
 indices = survey.read_indices(folder / "space_weather") if folder else {}
 if folder:
-    gate = survey.gate(seconds, indices.get("kp"))
-    found["gate"] = gate.astype({"passed": object}).where(gate.notna(), None).to_dict("records")
+    found["gate"] = survey.gate(seconds, indices.get("kp"))
 
 # %%
 gate = pd.DataFrame(found["gate"])
-words = gate.passed.map({True: "passed", False: "failed"}).fillna("not judged")
+words = gate.passed.astype(object).map({True: "passed", False: "failed"}).fillna("not judged")
 summary = words.groupby(gate.record).value_counts().unstack(fill_value=0)
 summary["Kp (maximum)"] = gate.groupby("record").kp_max.first()
 summary["what failed"] = gate[gate.passed.eq(False)].groupby("record").criterion.agg(", ".join)
@@ -96,7 +95,7 @@ quakes = [catalog.read_catalog(path, on_error="drop") for path in files]
 fig = report.plot_map(stations.indonesian_stations(), catalog.select(
     pd.concat(quakes, ignore_index=True), min_magnitude=6.0, max_depth_km=100.0,
     box=(92.0, 147.0, -13.0, 11.0))) if folder else None
-report.figure(fig, "map", caption="Stations and the USGS catalogue 2000 to 2020, magnitude 6 and more, shallower "
+report.figure(fig, "real-map", caption="Stations and the USGS catalogue 2000 to 2020, magnitude 6 and more, shallower "
                                   "than 100 km.",
               alt="Map of Indonesia with two dozen stations and several hundred epicentres along the arcs.")
 
@@ -125,14 +124,11 @@ report.figure(fig, "alor", caption="Alor, 1 January 2025, 12 to 18 UTC, a day of
 # training images: mean log power per component, in standard deviations over the training windows.
 
 # %%
-from lib import dataset
-
 data = dataset.open_dataset(synthetic.make_dataset(study))
 level = data.read(slice(None)).astype(np.float32).mean((2, 3))          # (N, 3)
 distance = {name: (image.mean((1, 2)) - level.mean(0)) / level.std(0) for name, image in images.items()}
 if folder:
-    found["distance"] = [{"record": name} | dict(zip(COMPONENTS, map(float, z), strict=True))
-                         for name, z in distance.items()]
+    found["distance"] = pd.DataFrame(distance, index=list(COMPONENTS)).T.rename_axis("record").reset_index()
 
 # %%
 shift = pd.DataFrame(found["distance"])
@@ -164,8 +160,7 @@ if folder:
     told = pd.concat(answers, ignore_index=True)
     told["p_quiet"] = told.p_magnitude_Normal
     columns = ["record", "world", "start", "valid", "magnitude_class", "azimuth_class", "p_quiet"]
-    found["answers"] = told[columns].astype({"start": str, "valid": bool}).where(told[columns].notna(), None
-                                                                               ).to_dict("records")
+    found["answers"] = told[columns].astype({"start": str})
 
 # %%
 told = pd.DataFrame(found["answers"])

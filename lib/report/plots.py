@@ -260,7 +260,7 @@ def plot_gradcam(image, maps: Mapping[str, np.ndarray], frequency_hz, time_s, ba
     extent = _extent(frequency_hz, time_s)
     options = {"origin": "lower", "aspect": "auto", "extent": extent}
     axes[0, 0].imshow(image, cmap="gray", **options)
-    axes[0, 0].set(title="input, mean of H, D, Z", ylabel="frequency (mHz)")
+    axes[0, 0].set(title="input", ylabel="frequency (mHz)")
     for ax, (name, values) in zip(axes[0, 1:], maps.items(), strict=True):
         peak = max(float(np.max(values)), np.finfo(float).tiny)
         drawn = ax.imshow(np.asarray(values) / peak, cmap=style.HEAT, vmin=0, vmax=1, **options)
