@@ -1,5 +1,6 @@
 """Training steps inside lib.train.fit against bare steps and against a plain fp32 loop over PNG files."""
 
+import os
 import tempfile
 from pathlib import Path
 from unittest import mock
@@ -10,7 +11,7 @@ from PIL import Image
 from torch.nn import functional
 from torchvision.transforms.functional import to_tensor
 
-from benchmarks.measure import Row, clock
+from benchmarks.measure import Row, clock, seconds
 from lib import config, model, schedule, stft, train
 from lib.files import InputError
 
@@ -31,6 +32,8 @@ def light() -> list[Row]:
     augmented = config.load("convnext", "light", {**PLAIN, "training.augmentation": "physical"})
     times = race(augmented, {"bare": bare(augmented)}, 150)
     return [*rows(study, "light ConvNeXt 64", 300),
+            Row("step: fp32 loop over PNG files on all cores, over fit with a fold a core, light ConvNeXt 64",
+                side_by_side(study), 2, "higher"),
             Row("step: bare, over fit with augmentation 'physical', light ConvNeXt 64",
                 times["bare"] / times["fit"], None, "higher")]
 
@@ -42,6 +45,22 @@ def rows(study, name, steps) -> list[Row]:
     return [Row(f"step: bare, over fit, {name}", times["bare"] / times["fit"], 0.95, "higher"),
             Row(f"step: fp32 loop over PNG files, over fit, {name}", times["png"] / times["fit"], 2,
                 "higher")]
+
+
+def side_by_side(study, repetitions=7, steps=60) -> np.ndarray:
+    """Compare what a whole machine gets through: the loop with torch's own threads, and fits side by side.
+
+    Profile `light` gives each fold one thread, as `cross_validate` runs a fold a core. Seconds a step of
+    the loop, over seconds a step of one `fit` divided by the number of fits that run at the time.
+    """
+    cores, ratios = os.cpu_count() or 1, []
+    with tempfile.TemporaryDirectory() as folder, train.pool(cores) as pool:
+        loop = png_loop(study, Path(folder))
+        for _ in range(repetitions + 1):          # the first one warms up and starts the processes
+            fits = [pool.submit(race, study, {}, steps) for _ in range(cores)]
+            fit = np.mean([np.median(done.result()["fit"]) for done in fits]) / cores
+            ratios.append(np.median([seconds(lambda turn=turn: loop(turn)) for turn in range(steps)]) / fit)
+    return np.array(ratios[1:])
 
 
 def race(study, rivals, steps) -> dict[str, np.ndarray]:

@@ -27,7 +27,7 @@ def images() -> list[Row]:
     frames = np.ascontiguousarray(frames[:, :, ::SPEC.nperseg - SPEC.noverlap])
     few, cores = x[:2], os.cpu_count()
     plain = STFTSpec(highpass_hz=None)
-    png = interleaved(lambda: [png_image(w) for w in few], lambda: spectrogram(x, SPEC), 15)
+    png = interleaved(lambda: [png_image(w) for w in few], lambda: spectrogram(x, SPEC), 31)
     loop = interleaved(lambda: scipy_loop(x, SPEC), lambda: spectrogram(x, SPEC), 15)
     loop_plain = interleaved(lambda: scipy_loop(x, plain), lambda: spectrogram(x, plain), 15)
     fft = interleaved(lambda: spectrogram(x, SPEC), lambda: scipy.fft.rfft(frames, workers=cores), 41)

@@ -91,6 +91,7 @@ def execute(name: str, overrides: dict, place: Layout, data: str | None, target:
         If a cell fails; the partial notebook is kept in `_build/failed`.
     """
     values = keys.parameters(keys.source(name), _known(name, overrides))
+    data = data if "DATA" in keys.inputs(keys.source(name)) else None    # others stay synthetic
     found = keys.parts(name, values, place.out, data)
     started = time.perf_counter()
     notebook = _papermill(name, values, environment(place, values.get("profile", "light"), data))

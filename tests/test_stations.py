@@ -64,7 +64,7 @@ def test_east_longitude_is_folded(tmp_path):
     ("", "the file is empty"),
     (b"\x00\x01\x02", "not a binary file"),
     (b"\x89PNG\xff", "UTF-8"),
-    (gzip.compress(GOOD.encode())[:-12], "a whole file; fetch it again"),
+    (gzip.compress(GOOD.encode(), mtime=0)[:-12], "a whole file; fetch it again"),
 ])
 def test_bad_lists(tmp_path, text, message):
     """Each bad list ends in one error that names the place, the value and what is accepted."""

@@ -98,5 +98,5 @@ def _shown(row):
         "score": f"{row['score']:.3f}", "95 % interval": f"{low:.3f} to {high:.3f}", "p": f"{row['p']:.3f}",
         "floors (highest)": _highest(row["floors"]),
         "windows": row["n_windows"], "events": row["n_events"], "effective": f"{row['n_effective']:.3g}",
-        "links train–test": ", ".join(f"{k} {v:,.4g}" for k, v in row["certificate"].items() if v) or "none",
+        "links train–test": ", ".join(f"{k} {v:,.0f}" for k, v in row["certificate"].items() if v) or "none",
     }
