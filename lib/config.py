@@ -5,7 +5,11 @@ without data or network, `smoke` runs the whole chain in the tests and its numbe
 """
 
 import dataclasses
+import math
+import numbers
 import os
+import types
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,6 +40,7 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
         "training.warmup_epochs": 2,
         "training.patience": 6,
         "training.threads": 1,
+        "training.channels_last": True,
         "evaluation.folds": 5,
     }},
     "smoke": {"convnext": {
@@ -56,6 +61,12 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
     }},
 }
 
+LIMITS = {   # least and greatest value of fields by their name, wherever they stand
+    "seed": (0, math.inf), "snr": (0, math.inf), "n_windows": (2, math.inf), "window_s": (1, math.inf),
+    "hour_utc": (0, 23), "stations_per_event": (1, math.inf), "hidden": (1, math.inf), "dropout": (0, 1),
+    "epochs": (1, math.inf), "batch_size": (1, math.inf), "patience": (0, math.inf), "threads": (1, math.inf),
+    "folds": (2, math.inf), "bootstrap": (1, math.inf), "permutations": (1, math.inf)}
+
 
 def load(study: str = "convnext", profile: str = "light",
          overrides: Mapping[str, object] | None = None) -> Study:
@@ -73,7 +84,7 @@ def load(study: str = "convnext", profile: str = "light",
     Raises
     ------
     InputError
-        For an unknown study, profile or field; the message lists the known ones.
+        For an unknown study, profile or field (the message lists the known ones), or a value of another kind.
 
     Examples
     --------
@@ -93,12 +104,35 @@ def load(study: str = "convnext", profile: str = "light",
 def _replace(spec, dotted: str, value):
     """Return a copy of a frozen dataclass with one, possibly nested, field replaced."""
     name, _, rest = dotted.partition(".")
-    known = [f.name for f in dataclasses.fields(spec)]
+    known = {f.name: f.type for f in dataclasses.fields(spec)} if dataclasses.is_dataclass(spec) else {}
     if name not in known:
-        raise InputError("config.load", f"override of {type(spec).__name__}", name, ", ".join(known))
+        raise InputError("config.load", f"override of {type(spec).__name__}", name,
+                         ", ".join(known) or "nothing: the field above it has no parts")
     if rest:
         value = _replace(getattr(spec, name), rest, value)
-    return dataclasses.replace(spec, **{name: value})
+    return dataclasses.replace(spec, **{name: _checked("config.load", name, value, known[name])})
+
+
+def _checked(source, name, value, kind):
+    """Return the value if it is of the annotated kind and in range; a list becomes a tuple."""
+    value = tuple(value) if isinstance(value, list) else value
+    low, high = LIMITS.get(name, (-math.inf, math.inf))
+    if not _fits(value, kind) or (isinstance(value, numbers.Real) and not low <= value <= high):
+        words = kind.__name__ if isinstance(kind, type) else str(kind)
+        raise InputError(source, name, value, words + (f", {low} to {high}" if name in LIMITS else ""))
+    return value
+
+
+def _fits(value, kind):
+    """Whether a value is of an annotated kind; a whole number may stand for a float, a bool for neither."""
+    if isinstance(kind, types.UnionType):
+        return any(_fits(value, one) for one in typing.get_args(kind))
+    if typing.get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(_fits(v, typing.get_args(kind)[0]) for v in value)
+    if kind in (int, float):
+        real = numbers.Integral if kind is int else numbers.Real
+        return isinstance(value, real) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, kind)
 
 
 def from_dict(values: Mapping[str, object]) -> Study:
@@ -107,23 +141,19 @@ def from_dict(values: Mapping[str, object]) -> Study:
     Raises
     ------
     InputError
-        For a field that no study has.
+        For a field that no study has, one that is missing, or a value of another kind.
     """
     return _rebuild(Study, values)
 
 
 def _rebuild(kind, values):
     """Rebuild one frozen dataclass; lists become the tuples that they were."""
-    known = {f.name: f for f in dataclasses.fields(kind)}
-    if unknown := sorted(set(values) - set(known)):
-        raise InputError("study", f"fields of {kind.__name__}", unknown, ", ".join(known))
-    made = {}
-    for name, value in values.items():
-        if dataclasses.is_dataclass(known[name].type):
-            made[name] = _rebuild(known[name].type, value)
-        else:
-            made[name] = tuple(value) if isinstance(value, list) else value
-    return kind(**made)
+    known = {f.name: f.type for f in dataclasses.fields(kind)}
+    if not isinstance(values, Mapping) or set(values) != set(known):
+        given = sorted(set(values) ^ set(known)) if isinstance(values, Mapping) else values
+        raise InputError("study", f"fields of {kind.__name__}", given, f"exactly {', '.join(known)}")
+    return kind(**{name: _rebuild(known[name], value) if dataclasses.is_dataclass(known[name])
+                   else _checked("study", name, value, known[name]) for name, value in values.items()})
 
 
 def config_hash(study: Study, *extra) -> str:
@@ -137,6 +167,8 @@ def rng(seed: int, *purpose: str | int) -> np.random.Generator:
     >>> float(rng(1, "a").random()) == float(rng(1, "b").random())
     False
     """
+    if not isinstance(seed, numbers.Integral) or seed < 0:
+        raise InputError("config.rng", "seed", seed, "a whole number, at least 0")
     key = int(content_hash(list(purpose)), 16) % 2**32
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key,)))
 

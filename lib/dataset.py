@@ -6,6 +6,7 @@ a content hash over all of it. It is written in batches, so memory does not grow
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import tomllib
 from collections.abc import Callable
@@ -31,7 +32,7 @@ _REBUILD = "a file written by lib.dataset.build; delete it and build it again"
 
 
 def build(path: str | Path, windows: pd.DataFrame, read: Callable, study: Study, *,
-          source: str = "", batch: int = 64, on_gap: str = "raise") -> Path:
+          source: str = "", batch: int = 64, on_gap: str = "raise", render: Callable | None = None) -> Path:
     """Write the images of all windows into one HDF5 file, or return the file if it is already that.
 
     Parameters
@@ -51,6 +52,8 @@ def build(path: str | Path, windows: pd.DataFrame, read: Callable, study: Study,
     on_gap : str
         ``"raise"`` or ``"drop"``: what a window without record, or with a NaN in it, does. Dropped windows
         are listed with their classes in `Dataset.dropped`: look whether a class lost more than another.
+    render : callable, optional
+        ``render(images, rows, seed)`` returns the images (n, C, F, T) to store for these rows (`lib.copies`).
 
     Raises
     ------
@@ -63,12 +66,12 @@ def build(path: str | Path, windows: pd.DataFrame, read: Callable, study: Study,
     _check_table(windows, study)
     windows = windows.reset_index(drop=True)
     configuration = _configuration(study, source)
-    key = content_hash(configuration, _code(), table_hash(windows), on_gap)
+    key = content_hash(configuration, _code(render), table_hash(windows), on_gap)
     if _is_current(path, key):
         return path
     with atomic_path(path) as temporary, new_file(temporary, _most_bytes(windows, study)) as file:
         _describe(file, study, configuration, key)
-        digest, dropped = _write_images(file["x"], windows, read, study, batch, on_gap)
+        digest, dropped = _write_images(file["x"], windows, read, study, batch, on_gap, render)
         kept = windows.drop(index=[i for i, _ in dropped]).reset_index(drop=True)
         write_table(file.create_group("windows"), kept)
         lost = windows.loc[[i for i, _ in dropped]].assign(reason=pd.array([s for _, s in dropped], "str"))
@@ -199,12 +202,10 @@ def _check_table(windows, study):
     if missing or not len(windows):
         raise InputError("windows table", "columns", list(windows.columns),
                          f"at least one row and the columns {', '.join(COLUMNS)}")
-    twice = windows["window_id"][windows["window_id"].duplicated()]
-    if len(twice):
+    if len(twice := windows["window_id"][windows["window_id"].duplicated()]):
         raise InputError("windows table", f"row {twice.index[0]}, window_id", twice.iloc[0], "each id once")
     seconds = (windows["end"] - windows["start"]).dt.total_seconds()
-    wrong = seconds[~(seconds == study.windows.window_s)]
-    if len(wrong):
+    if len(wrong := seconds[~(seconds == study.windows.window_s)]):
         raise InputError("windows table", f"row {wrong.index[0]}, end - start in s", wrong.iloc[0],
                          f"the study's window_s = {study.windows.window_s}")
 
@@ -215,9 +216,10 @@ def _configuration(study, source):
     return json.loads(canonical_json({"study": study.name, "seed": study.seed, "source": source, **parts}))
 
 
-def _code():
+def _code(render):
     """Hash of the code between samples and file, so that no cache outlives a change to it."""
-    return content_hash(*(Path(name).read_bytes() for name in (stft.__file__, drift.__file__, __file__)))
+    files = (stft.__file__, drift.__file__, __file__, *([inspect.getsourcefile(render)] if render else ()))
+    return content_hash(*(Path(name).read_bytes() for name in files))
 
 
 def _is_current(path, key):
@@ -234,27 +236,27 @@ def _describe(file, study, configuration, key):
     """Create the empty image array, the axes and the attributes."""
     spec, sampling_s = study.stft, study.windows.sampling_s
     channels = stft.channel_names(spec)
-    shape = (len(channels), *spec.size)
-    file.create_dataset("x", (0, *shape), np.float16, chunks=(1, *shape), maxshape=(None, *shape))
     axes = {"frequency_hz": (stft.frequencies_hz(spec, sampling_s), "Hz"),
             "time_s": (stft.times_s(spec, _n_samples(study), sampling_s), "s after the window's start")}
+    shape = (len(channels), *spec.size)
+    file.create_dataset("x", (0, *shape), np.float16, chunks=(1, *shape), maxshape=(None, *shape))
     for name, (values, unit) in axes.items():
         file.create_dataset(name, data=values).attrs["units"] = unit
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     file.attrs.update({"channels": json.dumps(channels), "units": UNITS, "key": key,
                        "configuration": canonical_json(configuration),
                        "config_hash": content_hash(configuration), "version": project["version"]})
 
 
-def _write_images(x, windows, read, study, batch, on_gap):
+def _write_images(x, windows, read, study, batch, on_gap, render):
     """Append the images batch by batch; return the hash over them and (row, reason) of dropped windows."""
     digest, dropped = hashlib.sha256(), []
     for start in range(0, len(windows), batch):
-        records, ids = [], []
+        records, rows = [], []
         for row in windows.iloc[start:start + batch].itertuples():
             try:
                 records.append(_read_window(read, row, _n_samples(study)))
-                ids.append(row.window_id)
+                rows.append(row.Index)
             except InputError as error:
                 if on_gap == "raise":
                     raise InputError(error.source, f"{error.where}, for window {row.window_id}", error.value,
@@ -263,11 +265,12 @@ def _write_images(x, windows, read, study, batch, on_gap):
         if not records:
             continue
         images = stft.spectrogram(np.stack(records), study.stft, study.windows.sampling_s)
+        images = render(images, windows.loc[rows], study.seed) if render else images
         with np.errstate(over="ignore"):   # refused by name below
             images = images.astype(np.float16)
-        bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
-        if len(bad):
-            raise InputError("dataset.build", f"window {ids[bad[0]]}", "overflow of float16", "values in nT")
+        if len(bad := np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))):
+            raise InputError("dataset.build", f"window {windows.window_id[rows[bad[0]]]}",
+                             "overflow of float16", "values in nT")
         x.resize(len(x) + len(images), axis=0)
         x[-len(images):] = images
         digest.update(images.tobytes())
@@ -278,21 +281,18 @@ def _write_images(x, windows, read, study, batch, on_gap):
 
 
 def _read_window(read, row, n):
-    values = np.asarray(read(row.station, row.start, n))
-    where = f"{row.station} from {row.start}"
+    values, where = np.asarray(read(row.station, row.start, n)), f"{row.station} from {row.start}"
     if values.shape != (3, n):
         raise InputError("record", where, f"shape {values.shape}", f"(3, {n}): H, D, Z of the whole window")
-    missing = int((~np.isfinite(values)).sum())
-    if missing:
+    if missing := int((~np.isfinite(values)).sum()):
         raise InputError("record", where, f"{missing} samples without value", "a window without gaps")
     return values
 
 
 def _most_bytes(windows, study):
     """Bound on the file's size: images, table, and what HDF5 adds for each chunk and text."""
-    image = 2 * len(stft.channel_names(study.stft)) * int(np.prod(study.stft.size))
-    row = image + 1024 + 64 * windows.shape[1]
-    return len(windows) * row + int(windows.memory_usage(deep=True).sum()) + 2**20
+    row = 2 * len(stft.channel_names(study.stft)) * np.prod(study.stft.size) + 1024 + 64 * windows.shape[1]
+    return int(len(windows) * row + windows.memory_usage(deep=True).sum() + 2**20)
 
 
 def _n_samples(study):

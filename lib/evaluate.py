@@ -11,9 +11,9 @@ import pandas as pd
 from lib import config, floors, intervals, metrics, splits
 from lib.certificate import LINKS, certificate
 from lib.files import InputError
-from lib.studies import AZIMUTH_CLASSES, MAGNITUDE_CLASSES, Study
-
-CLASSES = {"magnitude": len(MAGNITUDE_CLASSES), "azimuth": len(AZIMUTH_CLASSES)}
+from lib.hdf5 import table_hash
+from lib.runs import CLASSES, COLUMNS
+from lib.studies import AZIMUTH_CLASSES, Study
 
 
 def baselines(study: Study, dataset, protocol: str, floors_of: dict | None = None) -> dict:
@@ -26,30 +26,50 @@ def baselines(study: Study, dataset, protocol: str, floors_of: dict | None = Non
     protocol : str
         A key of `splits.PROTOCOLS`.
     floors_of : dict, optional
-        An earlier result for a dataset with the same windows table (another world), whose floors are the
-        same because they never look at the images.
+        An earlier result for the same protocol on a dataset with the same windows table (another world),
+        whose floors are the same because they never look at the images.
 
     Returns
     -------
     dict
-        ``folds``, ``certificate``, and for each target ``{"floors": {name: y_pred}, "comparators": ...}``.
+        ``protocol``, ``folds``, ``certificate``, ``table`` (hash of the windows), and for each target
+        ``{"floors": {name: y_pred}, "comparators": ...}``.
+
+    Raises
+    ------
+    InputError
+        For an unknown protocol, or `floors_of` of other folds, windows or targets.
     """
     windows = dataset.windows
     folds = splits.folds(windows, protocol, study.evaluation.folds, study.seed, on_absent="ignore")
+    table = table_hash(windows)
+    if floors_of and not _same_task(floors_of, study, protocol, folds, table):
+        found = f"{floors_of['protocol']}, {len(floors_of['folds'])} folds"
+        raise InputError("evaluate.baselines", "floors_of", found,
+                         f"a result for {protocol} on the same folds, windows and targets")
     features = floors.features(dataset.x, dataset.frequency_hz, study.seed)
-    found = {"folds": folds, "certificate": certificate(windows, folds), "protocol": protocol}
+    found = {"protocol": protocol, "folds": folds, "certificate": certificate(windows, folds), "table": table}
     for target in study.targets:
         found[target] = {
-            "floors": floors_of[target]["floors"] if floors_of else floors.floors(windows, folds, target),
+            "floors": floors_of[target]["floors"] if floors_of else floors.floors(
+                windows, folds, target, study.seed),
             "comparators": floors.comparators(features, windows, folds, target, study.seed)}
     return found
+
+
+def _same_task(other, study, protocol, folds, table):
+    """Whether an earlier result predicts the same windows on the same folds."""
+    return (other["protocol"] == protocol and other["table"] == table and len(other["folds"]) == len(folds)
+            and all(np.array_equal(a[1], b[1]) for a, b in zip(other["folds"], folds, strict=True))
+            and all(target in other for target in study.targets))
 
 
 def score_rows(study: Study, dataset, predictions: pd.DataFrame, base: dict, **labels) -> list[dict]:
     """Score one predictions table, one row a target, in the form that `report.scoreboard` asks for.
 
     The score is the exact multi-class Matthews correlation R_K over all windows. Its interval resamples
-    earthquakes and quiet blocks; p permutes their labels against the fixed predictions.
+    earthquakes and quiet blocks; p permutes their labels against the fixed predictions. Azimuth labels differ
+    inside an earthquake: there, earthquakes and blocks of as many windows exchange all their labels.
 
     Parameters
     ----------
@@ -66,16 +86,20 @@ def score_rows(study: Study, dataset, predictions: pd.DataFrame, base: dict, **l
     Raises
     ------
     InputError
-        If the predictions do not belong to the dataset's windows.
+        If the predictions or the baselines do not belong to the dataset's windows and labels.
     """
     windows = dataset.windows
-    return [_score(study, windows, _aligned(predictions, windows, target), target, base,
-                   dict(labels, backbone=study.network.backbone, protocol=base["protocol"]))
-            for target in study.targets]
+    if base["table"] != table_hash(windows):
+        raise InputError("evaluate.score_rows", "base", base["protocol"], "baselines of the same windows")
+    labels = dict(labels, backbone=study.network.backbone, protocol=base["protocol"])
+    return [_score(study, windows, _aligned(predictions, windows, target, dataset.labels(target)), target,
+                   base, labels) for target in study.targets]
 
 
-def _aligned(predictions, windows, target):
-    """Return the rows of one target in the order of the windows table, each window once."""
+def _aligned(predictions, windows, target, labels):
+    """Return the rows of one target in the order of the windows table, each window once, labels as there."""
+    if missing := [name for name in COLUMNS if name not in predictions]:
+        raise InputError("predictions", "columns", missing, ", ".join(COLUMNS))
     rows = predictions[predictions.target == target].set_index("window_id")
     wanted = pd.Index(windows.window_id)
     if not rows.index.is_unique or len(rows) != len(wanted) or not rows.index.isin(wanted).all():
@@ -83,7 +107,13 @@ def _aligned(predictions, windows, target):
                    *wanted.difference(rows.index)]
         raise InputError("predictions", f"window_id, target {target}", strange[:3],
                          "one prediction for every window of the dataset and no other")
-    return rows.loc[wanted]
+    rows = rows.loc[wanted]
+    differs = rows.y_true.to_numpy() != labels
+    if differs.any():
+        row = int(np.argmax(differs))
+        raise InputError("predictions", f"y_true of {wanted[row]}, target {target}", rows.y_true.iloc[row],
+                         f"{labels[row]}, as in the dataset")
+    return rows
 
 
 def _score(study, windows, rows, target, base, labels):

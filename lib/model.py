@@ -150,11 +150,14 @@ def save_weights(model: MultiTask, path: str | Path, card: dict) -> None:
     Raises
     ------
     InputError
-        If the folder cannot be written.
+        If the folder cannot be written or has no space left.
     """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with atomic_path(path) as temporary:
-        safetensors.torch.save_file(state, temporary)
+        try:
+            safetensors.torch.save_file(state, temporary)
+        except safetensors.SafetensorError as error:      # its own kind for a full disk
+            raise InputError(path, "writing", str(error), "a folder with space left") from error
         digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
     write_json(_card_path(path), {
         **card, "network": model.spec, "channels": model.channels, "classes": model.classes,

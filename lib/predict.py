@@ -11,6 +11,7 @@ from lib.earth import records
 from lib.files import InputError
 from lib.studies import AZIMUTH_CLASSES, COMPONENTS, MAGNITUDE_CLASSES
 
+BATCH = 64                # windows transformed at a time
 NAMES = {"magnitude": MAGNITUDE_CLASSES, "azimuth": AZIMUTH_CLASSES}
 
 
@@ -32,36 +33,62 @@ def predict(record: xr.Dataset, weights: str | Path, step_s: int | None = None) 
     Returns
     -------
     DataFrame
-        One row a window: start, end, magnitude_class, p_<class> ..., azimuth_class, valid. Windows with
-        gaps are listed with `valid` False and no prediction.
+        One row a window: start, end, valid, and for each target of the network `<target>_class` and
+        `p_<target>_<class>` ... Windows with gaps are listed with `valid` False and no prediction.
 
     Raises
     ------
     InputError
-        If the sampling differs from the study's or the record is shorter than one window.
+        If weights or card are damaged, the record lacks a component or has another sampling than the study,
+        its time axis is not uniform, or it is shorter than one window.
     """
     trained, study = train.load_fit(weights)
     spec = study.windows
-    if not np.isclose(record.attrs["sampling_s"], spec.sampling_s):
-        raise InputError(record.attrs.get("source", "record"), "sampling interval",
-                         record.attrs["sampling_s"], f"{spec.sampling_s:g} s, as the network was trained")
-    n = int(spec.window_s / spec.sampling_s)
-    starts = np.arange(0, record.sizes["time"] - n + 1, int((step_s or spec.window_s) / spec.sampling_s))
-    if not len(starts):
-        raise InputError(record.attrs.get("source", "record"), "length", record.sizes["time"],
-                         f"at least {n} samples, one window")
-    values = np.stack([record[c].values for c in COMPONENTS]).astype(np.float64)      # (3, n_record)
-    windows = np.stack([values[:, s:s + n] for s in starts])                          # (N, 3, n)
-    valid = np.isfinite(windows).all((1, 2))
-    table = pd.DataFrame({"start": record.time.values[starts], "valid": valid})
-    table["end"] = table.start + pd.Timedelta(seconds=spec.window_s)
-    if valid.any():
-        images = stft.spectrogram(windows[valid], study.stft, spec.sampling_s)
-        for target, p in train.predict_probabilities(trained, images, study).items():
-            table.loc[valid, f"{target}_class"] = np.array(NAMES[target])[p.argmax(1)]
-            for k, name in enumerate(NAMES[target]):
-                table.loc[valid, f"p_{target}_{name}"] = p[:, k]
+    n = round(spec.window_s / spec.sampling_s)
+    step = n if step_s is None else step_s / spec.sampling_s
+    if step < 1 or step != int(step):
+        raise InputError("predict", "step_s", step_s, f"a positive multiple of {spec.sampling_s:g} s")
+    values = _samples(record, spec.sampling_s, n)                                     # (3, n_record)
+    starts = np.arange(0, values.shape[1] - n + 1, int(step))
+    valid = np.array([np.isfinite(values[:, s:s + n]).all() for s in starts])
+    start = pd.Series(record.time.values[starts])
+    table = pd.DataFrame({"start": start, "end": start + pd.Timedelta(seconds=spec.window_s), "valid": valid})
+    parts = np.split(starts[valid], range(BATCH, int(valid.sum()), BATCH)) if valid.any() else []
+    answers = [train.predict_probabilities(trained, _images(values, part, n, study), study) for part in parts]
+    for target in study.targets:
+        found = np.concatenate([np.empty((0, len(NAMES[target]))), *(p[target] for p in answers)])
+        table[f"{target}_class"] = pd.Series(np.array(NAMES[target], object)[found.argmax(1)],
+                                             index=table.index[valid], dtype=object)
+        for k, name in enumerate(NAMES[target]):
+            table[f"p_{target}_{name}"] = pd.Series(found[:, k], index=table.index[valid], dtype=float)
     return table
+
+
+def _samples(record, sampling_s, n):
+    """H, D, Z of a record that the network can be asked about, (3, n_record)."""
+    if not isinstance(record, xr.Dataset):
+        raise InputError("predict", "record", type(record).__name__, "a record from lib.earth.records")
+    source = record.attrs.get("source", "record")
+    if missing := [name for name in (*COMPONENTS, "time") if name not in record]:
+        raise InputError(source, "components", missing, "H, D, Z in nT on a UTC time axis")
+    if not np.isclose(record.attrs.get("sampling_s", np.nan), sampling_s):
+        raise InputError(source, "sampling interval", record.attrs.get("sampling_s"),
+                         f"{sampling_s:g} s, as the network was trained")
+    time = record.time.values
+    if len(time) < n:
+        raise InputError(source, "length", len(time), f"at least {n} samples, one window")
+    odd = np.flatnonzero(np.abs(np.diff(time) / np.timedelta64(1, "s") - sampling_s) > 1e-3 * sampling_s)
+    if odd.size:
+        raise InputError(source, "time axis", f"a step after {time[odd[0]]}",
+                         f"a sample every {sampling_s:g} s, NaN in gaps")
+    return np.stack([record[c].values for c in COMPONENTS])
+
+
+def _images(values, starts, n, study):
+    """Images of some windows, rounded as `lib.dataset` stores those that the network was trained on."""
+    windows = np.stack([values[:, s:s + n] for s in starts])
+    with np.errstate(over="ignore"):        # what overflows is refused before the network
+        return stft.spectrogram(windows, study.stft, study.windows.sampling_s).astype(np.float16)
 
 
 def predict_file(path: str | Path, weights: str | Path, **options) -> pd.DataFrame:

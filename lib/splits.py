@@ -11,8 +11,13 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold
 
+from lib import purge
 from lib.config import rng
 from lib.files import InputError
+from lib.table_checks import check_rows, column, groups, start_date, times
+
+__all__ = ["CUTS", "PROTOCOLS", "absent_classes", "check_rows", "column", "folds", "groups", "inner_split",
+           "start_date", "times"]
 
 # id -> what is held out, and the links between training and test part that it cuts
 PROTOCOLS = {
@@ -20,94 +25,28 @@ PROTOCOLS = {
     "P1": "As published: station-days, stratified by magnitude class; cuts copies and shared station-days, "
           "but not an earthquake seen by two stations or on two days.",
     "P2": "Leave-one-event-out: earthquakes and quiet blocks; cuts copies and shared earthquakes.",
+    "P3": "Cluster-out: families of earthquakes after declustering, and quiet blocks; cuts copies, shared "
+          "earthquakes and shared families.",
     "P4": "Leave-one-station-out: stations; cuts copies, shared station-days and shared stations, "
           "but not shared earthquakes.",
+    "P5": "Purged time blocks with an embargo: cuts every link but the station.",
+    "P6": "Chronological hold-out of the last block, with an embargo before it: trains on the past only; "
+          "cuts every link but the station.",
+    "P7": "Stations within purged time blocks (P4 and P5 at once): cuts every link.",
 }
-KEYS = ("event", "cluster", "station", "station_day")
-PROTOCOL_KEY = {"P1": "station_day", "P2": "event", "P4": "station"}
+_TIME = ("dup", "station_day", "event", "cluster", "day", "overlap")
+CUTS = {   # the same as kinds of link, for certificates and tests
+    "P0": (), "P1": ("dup", "station_day"), "P2": ("dup", "event"), "P3": ("dup", "event", "cluster"),
+    "P4": ("dup", "station_day", "station"), "P5": _TIME, "P6": _TIME, "P7": (*_TIME, "station")}
+PROTOCOL_KEY = {"P1": "station_day", "P2": "event", "P3": "cluster", "P4": "station"}
+TIMED = ("P5", "P6", "P7")
 TARGETS = ("magnitude_class", "azimuth_class")
 
 
-def groups(windows: pd.DataFrame, key: str) -> np.ndarray:
-    """Label each window with the earthquake, cluster, station or station-day it belongs to.
-
-    Parameters
-    ----------
-    windows : DataFrame
-        The windows table, N rows.
-    key : str
-        `event`: event_id, or ``block:`` and block_id for a quiet window; `cluster`: cluster_id, else as
-        `event`; `station`; `station_day`: station and UTC date of the start.
-
-    Returns
-    -------
-    array of str, shape (N,)
-
-    Raises
-    ------
-    InputError
-        For an unknown key, a missing column, or a window that belongs to no group or to an event and a block.
-    """
-    if key == "event":
-        event, block = column(windows, "event_id"), column(windows, "block_id")
-        bad = (event == "") == (block == "")
-        _refuse(bad, "event_id and block_id", event, "one of the two filled: event_id, or block_id if quiet")
-        return np.where(event == "", "block:" + block, event)
-    if key == "cluster":
-        cluster = column(windows, "cluster_id")
-        return np.where(cluster == "", groups(windows, "event"), cluster)
-    if key in ("station", "station_day"):
-        station = column(windows, "station")
-        _refuse(station == "", "station", station, "a station code")
-        return station if key == "station" else station + "|" + start_date(windows)
-    raise InputError("splits.groups", "key", key, ", ".join(KEYS))
-
-
-def column(windows: pd.DataFrame, name: str) -> np.ndarray:
-    """Return a text column as a numpy string array, missing values as empty strings."""
-    if name not in windows:
-        raise InputError("windows table", "column", name, f"a table with {name}; has {', '.join(windows)}")
-    values = windows[name]
-    return values.astype(object).where(values.notna(), "").to_numpy().astype(str)
-
-
-def start_date(windows: pd.DataFrame) -> np.ndarray:
-    """Return the UTC date of each window's start as text, for example 2020-01-31."""
-    return times(windows, "start").astype("datetime64[D]").astype(str)
-
-
-def times(windows: pd.DataFrame, name: str) -> np.ndarray:
-    """Return a time column as datetime64[ns], every value present."""
-    if name not in windows:
-        raise InputError("windows table", "column", name, f"a table with {name}; has {', '.join(windows)}")
-    try:
-        values = windows[name].to_numpy("datetime64[ns]")
-    except (TypeError, ValueError) as error:
-        raise InputError("windows table", name, windows[name].iloc[0], "UTC times without zone") from error
-    _refuse(np.isnat(values), name, values, "a UTC time")
-    return values
-
-
-def check_rows(name: str, rows: np.ndarray, n: int) -> np.ndarray:
-    """Return row positions as an int array, or say which one a table of `n` rows does not have."""
-    rows = np.asarray(rows)
-    if rows.ndim != 1 or rows.size == 0 or rows.dtype.kind not in "iu":
-        raise InputError("splits", name, rows, "row positions, at least one, as integers")
-    bad = (rows < 0) | (rows >= n)
-    if bad.any():
-        raise InputError("splits", name, int(rows[np.argmax(bad)]), f"a row position 0 ... {n - 1}")
-    return rows
-
-
-def _refuse(bad, where, values, accepted):
-    if np.any(bad):
-        row = int(np.argmax(bad))
-        raise InputError("windows table", f"{where}, row {row}", str(values[row]), accepted)
-
-
 def folds(windows: pd.DataFrame, protocol: str, n_folds: int | None = 10, seed: int = 42,
-          on_absent: str = "raise") -> list[tuple[np.ndarray, np.ndarray]]:
-    """Split the windows into training and test rows, every window tested once.
+          on_absent: str = "raise", embargo_days: float = purge.EMBARGO_DAYS
+          ) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Split the windows into training and test rows; every window is tested once, under P6 the last ones.
 
     Parameters
     ----------
@@ -116,23 +55,28 @@ def folds(windows: pd.DataFrame, protocol: str, n_folds: int | None = 10, seed: 
     protocol : str
         A key of `PROTOCOLS`.
     n_folds : int or None
-        Number of folds; None holds out one window (P0), station-day (P1), earthquake or quiet block (P2) or
-        station (P4) at a time. With a number, P2 and P4 are *grouped k-fold*: a fold holds several groups.
+        Number of folds; None holds out one window (P0), station-day (P1), earthquake or quiet block (P2),
+        family (P3), station (P4) or date (P5) at a time. With a number, P2 to P4 are *grouped k-fold*: a fold
+        holds several groups. P6 holds out the last of `n_folds` blocks, one fold; P7 crosses the blocks with
+        as many groups of stations, or one station each if there are fewer, and leaves out empty folds.
     seed : int
         Of the shuffle; P1 hands it to scikit-learn unchanged, as R3 did with 42. P4 does not shuffle.
     on_absent : str
         What to do if a class that occurs in the table is missing from a training part: `raise`, `warn`, or
         `ignore` (a caller that keeps `absent_classes` in its record).
+    embargo_days : float
+        Of P5, P6 and P7: 30 for ULF, 45 for TEC (A3.1); the other protocols do not read it.
 
     Returns
     -------
     list of (array of int, array of int)
-        Training and test row positions, sorted, one pair a fold.
+        Training and test row positions, sorted, one pair a fold. Under P5 to P7 some rows are in neither.
 
     Raises
     ------
     InputError
-        For an unknown protocol, fewer than two or more folds than groups, missing columns, an absent class.
+        For an unknown protocol, fewer than two or more folds than groups, missing columns, an absent class,
+        an event in two families (P3), or an embargo that leaves nothing to train on.
 
     When not to use P0 and P1: for any claim. They show what they return on a world with no signal.
     """
@@ -140,20 +84,74 @@ def folds(windows: pd.DataFrame, protocol: str, n_folds: int | None = 10, seed: 
         raise InputError("splits.folds", "protocol", protocol, ", ".join(PROTOCOLS))
     if on_absent not in ("raise", "warn", "ignore"):
         raise InputError("splits.folds", "on_absent", on_absent, "raise, warn, ignore")
-    key = PROTOCOL_KEY.get(protocol)
-    labels = groups(windows, key) if key else np.arange(len(windows))
+    key = "date" if protocol in TIMED else PROTOCOL_KEY.get(protocol)
+    labels = _labels(windows, protocol)
     label, first, code = np.unique(labels, return_index=True, return_inverse=True)
     wanted = label.size if n_folds is None else n_folds
     if not isinstance(wanted, (int, np.integer)) or not 2 <= wanted <= label.size:
         raise InputError("splits.folds", "n_folds", wanted,
                          f"2 to {label.size}, the number of groups of {protocol} (by {key or 'window'})")
-    if n_folds is None:
-        fold_of_row = code
+    if protocol in TIMED:
+        result = _in_time(windows, protocol, wanted, n_folds is None, embargo_days)
     else:
-        fold_of_row = _assign(protocol, column(windows, "magnitude_class"), code, first, n_folds, seed)
-    result = [(np.flatnonzero(fold_of_row != f), np.flatnonzero(fold_of_row == f)) for f in range(wanted)]
+        fold_of_row = code if n_folds is None else _assign(
+            protocol, column(windows, "magnitude_class"), code, first, n_folds, seed)
+        result = [(np.flatnonzero(fold_of_row != f), np.flatnonzero(fold_of_row == f)) for f in range(wanted)]
     _report_absent(windows, result, on_absent)
     return result
+
+
+def _labels(windows, protocol):
+    """Return what must not be parted, of each row."""
+    if protocol == "P0":
+        return np.arange(len(windows))
+    if protocol in TIMED:
+        return start_date(windows)
+    labels = groups(windows, PROTOCOL_KEY[protocol])
+    if protocol == "P3":
+        event, row = np.unique(groups(windows, "event"), return_inverse=True)
+        family = np.unique(labels, return_inverse=True)[1]
+        if np.unique(np.column_stack([row, family]), axis=0).shape[0] > event.size:
+            _, first = np.unique(row, return_index=True)
+            bad = int(np.argmax(labels != labels[first][row]))
+            raise InputError("windows table", f"cluster_id, row {bad}", str(labels[bad]),
+                             f"one family for all windows of {event[row[bad]]}")
+    return labels
+
+
+def _in_time(windows, protocol, n_blocks, singly, embargo_days):
+    """Folds of P5, P6 and P7: blocks of whole days, purged, and rid of what shares an earthquake."""
+    purge.embargo(embargo_days)
+    block = purge.blocks(windows, n_blocks)
+    part, held_out = _station_parts(windows, n_blocks, singly) if protocol == "P7" else (None, [None])
+    result = []
+    for b in range(n_blocks - 1 if protocol == "P6" else 0, n_blocks):
+        test = np.flatnonzero(block == b)
+        if protocol == "P6":
+            train = purge.before(windows, np.flatnonzero(block < b), test, embargo_days)
+        else:
+            train = purge.purge(windows, np.flatnonzero(block != b), test, embargo_days)
+        train = purge.unrelated(windows, train, test)
+        pairs = [(train, test) if s is None else (train[part[train] != s], test[part[test] == s])
+                 for s in held_out]
+        for pair in (pair for pair in pairs if pair[1].size):
+            if not pair[0].size:
+                raise InputError("splits.folds", f"training part of fold {len(result)} of {protocol}",
+                                 "no window left", f"an embargo under {embargo_days:g} days, more or fewer "
+                                 f"folds, or a table longer than {purge.span_days(windows):.0f} days")
+            result.append(pair)
+    return result
+
+
+def _station_parts(windows, n_folds, singly):
+    """Group of stations of each row, and the groups to hold out."""
+    name, code = np.unique(column(windows, "station"), return_inverse=True)
+    groups(windows, "station")                       # refuses an empty station
+    if name.size < 2:
+        raise InputError("splits.folds", "stations of P7", name.size, "two stations or more; or P5")
+    n = name.size if singly else min(n_folds, name.size)
+    part = code if n == name.size else _fold_numbers(GroupKFold(n), code, code)
+    return part, list(range(n))
 
 
 def _assign(protocol, y, code, first, n_folds, seed):
@@ -232,8 +230,9 @@ def inner_split(windows: pd.DataFrame, train: np.ndarray, fraction: float = 0.2,
     """Part the training rows into those that fit and those that select, by earthquake and quiet block.
 
     Always by event, whatever the protocol: under P0 and P1 too, since a selection set that shares earthquakes
-    with the fit selects for memory; under P4 within the training stations. Each magnitude class gives its
-    share of groups, at least one where it has two or more; a class with one group stays in the fit.
+    with the fit selects for memory; under P4 within the training stations. By family under P3 and P5 to P7,
+    which cut families. Each magnitude class (of a group: that of its first row) gives its share of groups, at
+    least one where it has two or more; a class with one group stays in the fit.
 
     Parameters
     ----------
@@ -248,7 +247,7 @@ def inner_split(windows: pd.DataFrame, train: np.ndarray, fraction: float = 0.2,
     Returns
     -------
     (array of int, array of int)
-        Rows to fit on and rows to select on, sorted; their union is `train`, they share no event or block.
+        Rows to fit on and rows to select on, sorted; their union is `train`, they share no group.
     """
     if protocol not in PROTOCOLS:
         raise InputError("splits.inner_split", "protocol", protocol, ", ".join(PROTOCOLS))
@@ -256,7 +255,8 @@ def inner_split(windows: pd.DataFrame, train: np.ndarray, fraction: float = 0.2,
         raise InputError("splits.inner_split", "fraction", fraction, "a number between 0 and 1")
     train = np.unique(check_rows("train", train, len(windows)))
     part = windows.iloc[train]
-    _, first, code = np.unique(groups(part, "event"), return_index=True, return_inverse=True)
+    key = "cluster" if "cluster" in CUTS[protocol] else "event"
+    _, first, code = np.unique(groups(part, key), return_index=True, return_inverse=True)
     label = column(part, "magnitude_class")[first]              # of each group
     generator = rng(seed, "inner_split", protocol)
     selected = np.zeros(first.size, bool)

@@ -33,7 +33,7 @@ class WindowSpec:
 
     window_s: int = 21600             # S1: 6 h (R1, R2 code: 1 h)
     sampling_s: float = 1.0           # S1: 1 Hz
-    design: str = "fair_ulf"          # fair_ulf | published_ulf (C9) [D]
+    design: str = "fair_ulf"          # fair_ulf | published_ulf (1 h) | operational (C9) [D]
     n_windows: int = 1972             # S1
     lead_days: tuple[float, ...] = (1, 3, 5)   # C9 [D]
     stations_per_event: int = 3       # C9 [D]

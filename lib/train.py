@@ -1,9 +1,7 @@
 """Training: one visible loop, and cross-validation that survives being killed (layer 5)."""
 
-import contextlib
 import copy
 import dataclasses
-import io
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,14 +11,12 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from lib import augment, config, losses, model, schedule, splits
+from lib import augment, config, device, losses, model, runs, schedule, splits
 from lib.dataset import open_dataset
-from lib.files import InputError, atomic_path, content_hash, write_json
+from lib.files import InputError, write_json
+from lib.runs import CLASSES, run_key, weights_path
 from lib.scale import fit_scale
-from lib.studies import AZIMUTH_CLASSES, MAGNITUDE_CLASSES, Study
-
-CLASSES = {"magnitude": len(MAGNITUDE_CLASSES), "azimuth": len(AZIMUTH_CLASSES)}
-_CODE = ("train.py", "model.py", "losses.py", "augment.py", "schedule.py", "splits.py", "scale.py")
+from lib.studies import Study
 
 
 @dataclasses.dataclass
@@ -54,30 +50,36 @@ def fit(study: Study, x: np.ndarray, labels: dict[str, np.ndarray], fit_idx: np.
     -------
     Fit
 
+    Raises
+    ------
+    InputError
+        For an image that is not finite, a setting that cannot be used, or a loss that diverges at once.
+
     References
     ----------
     Optimiser and schedule: seed 001; selection inside the training events: validity.md A4.
     """
-    spec, device = study.training, _device()
+    spec, place = study.training, device.pick()
     _check_finite(x)
     mean, std = fit_scale(x[fit_idx])
-    x_fit, x_select = (_scaled(x[rows], mean, std, spec.channels_last, device)
+    x_fit, x_select = (device.scaled(x[rows], mean, std, spec.channels_last, place)
                        for rows in (fit_idx, select_idx))
-    y_fit, y_select = ({t: torch.tensor(labels[t][rows], device=device) for t in study.targets}
+    y_fit, y_select = ({t: torch.tensor(labels[t][rows], device=place) for t in study.targets}
                        for rows in (fit_idx, select_idx))
     weights = {t: losses.class_weights(v, CLASSES[t]) for t, v in y_fit.items()}
-    decades = torch.as_tensor(std, device=device)       # of power in one unit of a scaled channel
+    decades = torch.as_tensor(std, device=place)       # of power in one unit of a scaled channel
 
-    with _reproducible(seed, spec.threads):
-        network, optimizer = _start(study, x.shape[1], device)
-        generator = torch.Generator(device=device).manual_seed(seed)
-        steps = -(-len(fit_idx) // spec.batch_size)
+    with device.reproducible(seed, spec.threads):
+        network, optimizer = _start(study, x.shape[1:], place)
+        parameters = list(network.parameters())       # walking the modules at every step costs 2 %
+        generator = torch.Generator(device=place).manual_seed(seed)
+        steps = len(_batches(torch.arange(len(fit_idx)), spec.batch_size))
         rows, best = [], (np.inf, 0, None)
         for epoch in range(spec.epochs):
             network.train()
-            total = torch.zeros((), device=device)
-            order = torch.randperm(len(fit_idx), generator=generator, device=device)
-            for step, batch in enumerate(order.split(spec.batch_size)):
+            total = torch.zeros((), device=place)
+            order = torch.randperm(len(fit_idx), generator=generator, device=place)
+            for step, batch in enumerate(_batches(order, spec.batch_size)):
                 rate = schedule.warmup_cosine(epoch * steps + step, steps, spec.epochs, spec.warmup_epochs,
                                               spec.learning_rate, spec.min_learning_rate)
                 for group in optimizer.param_groups:
@@ -88,7 +90,7 @@ def fit(study: Study, x: np.ndarray, labels: dict[str, np.ndarray], fit_idx: np.
                 loss = _loss(network, image, truth, weights, spec)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
-                torch.nn.utils.clip_grad_norm_(network.parameters(), spec.clip)
+                torch.nn.utils.clip_grad_norm_(parameters, spec.clip)
                 optimizer.step()
                 total += loss.detach()
             select_loss = _evaluate(network, x_select, y_select, weights, spec)
@@ -108,17 +110,17 @@ def fit(study: Study, x: np.ndarray, labels: dict[str, np.ndarray], fit_idx: np.
 def as_input(trained: Fit, x: np.ndarray, study: Study) -> torch.Tensor:
     """Scale images (N, C, F, T) as in training and put them where the network is."""
     _check_finite(x)
-    device = next(trained.network.parameters()).device
-    return _scaled(x, trained.mean, trained.std, study.training.channels_last, device)
+    place = next(trained.network.parameters()).device
+    return device.scaled(x, trained.mean, trained.std, study.training.channels_last, place)
 
 
 def predict_probabilities(trained: Fit, x: np.ndarray, study: Study) -> dict[str, np.ndarray]:
     """Class probabilities of images (N, C, F, T): target -> float32 (N, K)."""
     spec, images = study.training, as_input(trained, x, study)
     parts: dict[str, list] = {}
-    with torch.inference_mode(), _reproducible(0, spec.threads):
+    with torch.inference_mode(), device.reproducible(0, spec.threads):
         for batch in images.split(128):
-            with _autocast(spec, images.device):
+            with device.autocast(spec.autocast, images.device):
                 logits = trained.network.eval()(batch)
             for target, value in logits.items():
                 parts.setdefault(target, []).append(value.float().softmax(1).cpu().numpy())
@@ -154,42 +156,42 @@ def cross_validate(study: Study, dataset, protocol: str, executor: Executor | No
     Raises
     ------
     InputError
-        For an unknown protocol or windows that it cannot split.
+        For an unknown protocol, windows that it cannot split, a dataset made for another representation,
+        or a damaged file of an earlier run.
     """
-    path = dataset if isinstance(dataset, (str, Path)) else dataset.path
-    with open_dataset(path, verify=False) as opened:
+    given = isinstance(dataset, (str, Path))            # else it was verified when it was opened
+    path = Path(dataset if given else dataset.path)
+    with open_dataset(path, verify=given) as opened:
+        runs.check_representation(study, opened)
         windows, content = opened.windows, opened.content_hash
+        labels = {target: opened.labels(target) for target in study.targets}
     parts = splits.folds(windows, protocol, study.evaluation.folds, study.seed, on_absent="ignore")
     folder = (folder or config.CACHE / "folds") / run_key(study, content, protocol)
     jobs = []
     for number, (train, test) in enumerate(parts):
-        job = (study, Path(path), protocol, number, train, test, folder, keep_weights)
-        done = _fold_path(folder, number).exists() and (
-            not keep_weights or weights_path(folder, number).exists())
+        job = (study, path, content, protocol, number, train, test, folder, keep_weights)
+        done = runs.is_done(folder, number, keep_weights)
         jobs.append(None if done else (executor.submit(_run_fold, *job) if executor else job))
-    for job in tqdm(jobs, desc=f"{study.network.backbone} {protocol}", disable=None, leave=False):
-        if job is not None:
-            job.result() if executor else _run_fold(*job)
-    tables = [pd.read_csv(_fold_path(folder, n), float_precision="round_trip") for n in range(len(parts))]
-    return pd.concat(tables, ignore_index=True)
+    try:
+        for job in tqdm(jobs, desc=f"{study.network.backbone} {protocol}", disable=None, leave=False):
+            if job is not None:
+                job.result() if executor else _run_fold(*job)
+    except BaseException:                               # what has not begun is not begun for nothing
+        for job in jobs if executor else ():
+            if job is not None:
+                job.cancel()
+        raise
+    ids = windows.window_id.to_numpy(object)
+    return pd.concat([runs.read_fold(runs.fold_path(folder, number), ids[test],
+                                     {t: y[test] for t, y in labels.items()})
+                      for number, (_, test) in enumerate(parts)], ignore_index=True)
 
 
 def pool(workers: int) -> Executor:
     """Return a process pool for `cross_validate`; each worker starts fresh and trains one fold at a time."""
+    if workers < 1:
+        raise InputError("train.pool", "workers", workers, "1 or more")
     return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-
-
-def run_key(study: Study, content: str, protocol: str) -> str:
-    """Name one cross-validation: data, code and every field of the study that training depends on."""
-    code = [(Path(__file__).parent / name).read_bytes() for name in _CODE]
-    scored_later = dataclasses.replace(study.evaluation, bootstrap=0, permutations=0)
-    relevant = dataclasses.replace(study, profile="", evaluation=scored_later)
-    return f"{protocol}-{content_hash(relevant, content, *code)}"
-
-
-def weights_path(folder: Path, fold: int) -> Path:
-    """Where `cross_validate(keep_weights=True)` stores the network of a fold."""
-    return folder / f"fold_{fold:03d}.safetensors"
 
 
 def load_fit(path: str | Path) -> tuple[Fit, Study]:
@@ -201,67 +203,65 @@ def load_fit(path: str | Path) -> tuple[Fit, Study]:
         If the file or its card is damaged.
     """
     network, card = model.load_weights(path)
-    study = config.from_dict(card["study"])
-    trained = Fit(network.eval(), np.array(card["mean"], np.float32), np.array(card["std"], np.float32),
-                  pd.DataFrame(card["history"]), card["best_epoch"])
-    return trained, study
+    source, channels = Path(path).with_suffix(".json"), network.channels
+    try:
+        study = config.from_dict(card["study"])
+        mean, std = (np.array(card[name], np.float32) for name in ("mean", "std"))
+        history, best_epoch = pd.DataFrame(card["history"]), int(card["best_epoch"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(source, "study, mean, std, history, best_epoch", str(error),
+                         "a card that train.cross_validate(keep_weights=True) wrote") from error
+    for name, value in (("mean", mean), ("std", std)):
+        least = 0 if name == "std" else -np.inf
+        if value.shape != (channels,) or not (np.isfinite(value) & (value > least)).all():
+            raise InputError(source, name, card[name], f"{channels} finite numbers, std above 0")
+    return Fit(network.to(device.pick()).eval(), mean, std, history, best_epoch), study
 
 
-def _run_fold(study, path, protocol, number, train, test, folder, keep_weights):
+def _run_fold(study, path, content, protocol, number, train, test, folder, keep_weights):
     """Fit on one training fold, open its test fold once, write the predictions."""
     with open_dataset(path, verify=False) as dataset:
+        if dataset.content_hash != content:
+            raise InputError(path, "content hash", dataset.content_hash, f"{content}, as when the run began")
         x, windows = dataset.read(slice(None)), dataset.windows
         labels = {t: dataset.labels(t) for t in study.targets}
     seed = int(config.rng(study.seed, "fold", protocol, number).integers(2**31))
     fit_idx, select_idx = splits.inner_split(windows, train, study.training.inner_fraction, seed, protocol)
     trained = fit(study, x, labels, fit_idx, select_idx, seed)
     probabilities = predict_probabilities(trained, x[test], study)
+    ids = windows.window_id.to_numpy(object)[test]
     if keep_weights:
         card = {"study": study, "mean": trained.mean, "std": trained.std, "protocol": protocol,
                 "fold": number, "history": trained.history.to_dict("list"), "best_epoch": trained.best_epoch,
-                "test_window_ids": list(windows.window_id.iloc[test])}
+                "test_window_ids": list(ids)}
         model.save_weights(trained.network, weights_path(folder, number), card)
-    tables = []
-    for target, p in probabilities.items():
-        table = pd.DataFrame({
-            "study": study.name, "protocol": protocol, "fold": number, "seed": study.seed,
-            "window_id": windows.window_id.to_numpy()[test], "target": target,
-            "y_true": labels[target][test], "y_pred": p.argmax(1)})
-        columns = [f"p_{k}" for k in range(max(CLASSES.values()))]
-        full = np.full((len(test), len(columns)), np.nan)
-        full[:, : p.shape[1]] = p
-        tables.append(pd.concat([table, pd.DataFrame(full, columns=columns)], axis=1))
-    text = io.StringIO()
-    pd.concat(tables).to_csv(text, index=False, lineterminator="\n")
     write_json(folder / "study.json", study)
-    with atomic_path(_fold_path(folder, number)) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+    runs.write_fold(runs.fold_path(folder, number), study, protocol, number, ids,
+                    {t: labels[t][test] for t in probabilities}, probabilities)
 
 
-def _fold_path(folder, number):
-    return folder / f"fold_{number:03d}.csv"
+def _batches(order, size):
+    """Parts of `size` rows; a single last row joins the part before it, batch norm cannot use it alone."""
+    parts = list(order.split(size))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
 
 
-def _device():
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _start(study, channels, device):
-    """Network and optimiser before the first step."""
+def _start(study, shape, place):
+    """Network and optimiser before the first step, for images (C, F, T) that it can take."""
     spec = study.training
-    network = model.build(study.network, channels, {t: CLASSES[t] for t in study.targets}).to(device)
+    network = model.build(study.network, shape[0], {t: CLASSES[t] for t in study.targets}).to(place)
+    try:
+        with torch.inference_mode():
+            network.eval()(torch.zeros(1, *shape, device=place))
+    except (RuntimeError, AssertionError) as error:
+        raise InputError("lib.train.fit", "image size (C, F, T)", shape,
+                         f"what {study.network.backbone} can take; change stft.size: {error}") from error
     if spec.channels_last:
         network = network.to(memory_format=torch.channels_last)
     return network, torch.optim.AdamW(network.parameters(), lr=spec.learning_rate,
                                       weight_decay=spec.weight_decay, fused=True)
-
-
-def _scaled(x, mean, std, channels_last, device):
-    """Images on the device, zero mean and unit variance per channel of the training windows."""
-    images = torch.as_tensor(np.asarray(x, np.float32), device=device)
-    images = (images - torch.as_tensor(mean, device=device).view(1, -1, 1, 1)) / torch.as_tensor(
-        std, device=device).view(1, -1, 1, 1)
-    return images.contiguous(memory_format=torch.channels_last) if channels_last else images
 
 
 def _check_finite(x):
@@ -271,12 +271,8 @@ def _check_finite(x):
                          "finite log power; drop windows with gaps")
 
 
-def _autocast(spec, device):
-    return torch.autocast(device.type, torch.bfloat16, enabled=spec.autocast == "bfloat16")
-
-
 def _loss(network, image, truth, weights, spec):
-    with _autocast(spec, image.device):
+    with device.autocast(spec.autocast, image.device):
         logits = network(image)
     logits = {t: v.float() for t, v in logits.items()}
     return losses.multitask_loss(logits, truth, weights, spec.azimuth_weight)
@@ -290,17 +286,3 @@ def _evaluate(network, x, y, weights, spec):
                  for image, rows in zip(x.split(128), torch.arange(len(x), device=x.device).split(128),
                                         strict=True)]
     return float(sum(parts)) / len(x)
-
-
-@contextlib.contextmanager
-def _reproducible(seed, threads):
-    """Seed torch and fix its threads inside the block; leave both as they were afterwards."""
-    before = torch.get_num_threads()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        if threads:
-            torch.set_num_threads(threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)

@@ -73,8 +73,9 @@ fig = report.plot_radii(stations.DETECTABILITY, points=pairs)
 report.figure(fig, "radii",
               caption="Detectability radius against magnitude after several authors "
                       "{cite:p}`dobrovolsky1979,hattori2004`, with event-station pairs within 500 km.",
-              alt="Log plot of distance against magnitude: the Dobrovolsky radius grows from fifty to a thousand "
-                  "kilometres, the Hattori line stays below a hundred.")
+              alt="Log plot of distance against magnitude: between magnitude 4 and 8 the Dobrovolsky radius grows from "
+                  "fifty to almost three thousand kilometres, the Hattori line from nothing to about 140; most "
+                  "points lie between the two, below the fixed 500 kilometres.")
 
 # %%
 report.glue("inside-dobrovolsky", 100 * reached["dobrovolsky"], "{:.0f}")
@@ -92,7 +93,7 @@ report.glue("inside-none", 100 * (1 - inside_any.mean()), "{:.0f}")
 
 # %%
 daily = {"Kp (daily maximum)": world.kp.resample("D").max().iloc[:365],
-         "-Dst / 20 nT (daily maximum)": (-world.dst.resample("D").min() / 20).iloc[:365]}
+         "−Dst / 20 nT (daily maximum)": (-world.dst.resample("D").min() / 20).iloc[:365]}
 fig = report.plot_lines(np.arange(365), {k: v.to_numpy() for k, v in daily.items()}, "day of the first year",
                         "index")
 report.figure(fig, "indices", caption="One year of the two indices of activity, from the generator's solar wind.",
@@ -150,6 +151,6 @@ report.save_results("01_data_exploration", {
 
 # %% [markdown]
 # ## Take-away
-# - The world has known truth, plausible levels and no instrument artefacts yet.
+# - The world has known truth, plausible levels; instrument artefacts are off by default.
 # - A selection within 500 km consists largely of event-station pairs beyond every published radius.
 # - Event and quiet windows are matched, so that metadata alone should score nothing.

@@ -59,14 +59,15 @@ fig = report.plot_spectrogram(images[1], frequency_hz, time_s, band_hz=band_hz)
 report.figure(fig, "spectrogram",
               caption="The same window as the network sees it; the box marks the band in which the source was "
                       "planted.",
-              alt="Three spectrograms for H, D and Z with power falling from low to high frequency and bursts "
-                  "inside the marked band.")
+              alt="Three spectrograms for H, D and Z: power falls from low to high frequency; inside the marked band "
+                  "it is raised in D and most of all in Z.")
 
 # %%
 fig = report.plot_spectrogram(images[1] - images[0], frequency_hz, time_s, band_hz=band_hz,
                               label="planted less null (decades)")
 report.figure(fig, "difference", caption="What the source adds: planted less null world, decades of power.",
-              alt="Difference images: bursts of up to some decades of power confined to the marked band.")
+              alt="Difference images: none in H, up to one decade in D and up to two decades in Z, inside the marked "
+                  "band and a little beyond its upper edge.")
 
 # %%
 inside = (frequency_hz >= band_hz[0]) & (frequency_hz <= band_hz[1])
@@ -127,7 +128,8 @@ fig = report.plot_image(picture, "time (6 h)", "Z, D, H panels (10 to 45 mHz eac
 report.figure(fig, "published",
               caption="The same window in the published rendering: three panels in the colour map jet, each "
                       "stretched to its own range.",
-              alt="A square colour picture with three horizontal bands from blue to red.")
+              alt="A square colour picture of three stacked panels, Z above D above H, each speckled from blue "
+                  "to red.")
 
 # %% [markdown]
 # Every panel spans the full colour range, whatever its power: the level of the field, the one thing that grows

@@ -139,8 +139,8 @@ for p in protocols:
 # {glue:text}`floor-P0:.2f` in a world with nothing to find, and under P1 {glue:text}`floor-P1:.2f`: windows of
 # one earthquake lie on both sides, and knowing the date is enough. Leave-one-station-out (P4) leaves the same
 # opening, {glue:text}`floor-P4:.2f`. Only when earthquakes are held out whole (P2) do the floors fall to
-# {glue:text}`floor-P2:.2f`. The small network did not use the opening here (it scores
-# {glue:text}`null-P0:.2f` under P0); a larger one, a longer training or a clock in the record might.
+# {glue:text}`floor-P2:.2f`. The small network scores {glue:text}`null-P0:.2f` under P0 in the same world; whether a
+# network uses such an opening depends on its size, its training and on what the record tells about the date.
 
 # %%
 for world, target in itertools.product(studies, ("magnitude", "azimuth")):
@@ -222,8 +222,8 @@ counts = find["planted", "convnext", "P2", "magnitude"]["confusion"]
 fig = report.plot_confusion(counts, MAGNITUDE_CLASSES)
 report.figure(fig, "confusion", caption="Counts of true (rows) and predicted (columns) magnitude class in the "
                                         "planted world under P2.",
-              alt="Confusion matrix of four magnitude classes: quiet and large windows are mostly on the diagonal, "
-                  "moderate ones are spread over quiet, moderate and medium.")
+              alt="Confusion matrix of four magnitude classes: most quiet and large windows and more than half of the "
+                  "moderate ones are on the diagonal, medium ones are spread over their neighbours.")
 
 # %% [markdown]
 # The amplitude of the planted source grows with magnitude: large events are found, moderate ones sink into the

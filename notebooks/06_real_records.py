@@ -29,16 +29,14 @@ from lib.studies import COMPONENTS
 report.begin("06_real_records", profile)
 folder = config.data_folder()
 stored = report.load_results("06_real_records", "light", required=folder is None)
-report.glue("source", "records read in this run" if folder else "committed results of an earlier run")
+print("Shown here:", "records read in this run." if folder else "the committed results of an earlier run.")
 
 # %% [markdown]
-# This page shows {glue:text}`source`.
-#
 # ## What the folder holds
 
 # %%
 found = dict(stored or {})
-index, unreadable = records.open_folder(folder / "geomag") if folder else (None, None)
+index, unreadable = records.open_folder(survey.part(folder, "geomag")) if folder else (None, None)
 if folder:
     kinds = index.groupby(["station", "sampling_s"]).agg(
         files=("path", "size"), first=("start", "min"), last=("end", "max"), missing=("missing", "sum"))
@@ -64,8 +62,8 @@ report.glue("n-unreadable", found["n_unreadable"])
 # %%
 # headers known to be wrong: the offsets of AIA (test name SXY) were removed, WIC 2022 has projected coordinates
 places = {"WIC": {"latitude": 47.93, "longitude": 15.865}}
-seconds = survey.one_hertz(folder / "geomag", index, places) if folder else {}
-indices = survey.read_indices(folder / "space_weather") if folder else {}
+seconds = survey.one_hertz(survey.part(folder, "geomag"), index, places) if folder else {}
+indices = survey.read_indices(survey.part(folder, "space_weather")) if folder else {}
 if folder:
     found["gate"] = survey.gate(seconds, indices.get("kp"))
 
@@ -94,7 +92,7 @@ files = sorted((folder / "earthquakes" / "usgs_indonesia").glob("*.csv*")) if fo
 quakes = [catalog.read_catalog(path, on_error="drop") for path in files]
 fig = report.plot_map(stations.indonesian_stations(), catalog.select(
     pd.concat(quakes, ignore_index=True), min_magnitude=6.0, max_depth_km=100.0,
-    box=(92.0, 147.0, -13.0, 11.0))) if folder else None
+    box=(92.0, 147.0, -13.0, 11.0))) if quakes else None
 report.figure(fig, "real-map", caption="Stations and the USGS catalogue 2000 to 2020, magnitude 6 and more, shallower "
                                   "than 100 km.",
               alt="Map of Indonesia with two dozen stations and several hundred epicentres along the arcs.")
@@ -105,9 +103,11 @@ report.figure(fig, "real-map", caption="Stations and the USGS catalogue 2000 to 
 # %%
 study = config.load("convnext", profile, {"seed": seed, "world.snr": snr} | ({"evaluation.folds": folds} if folds else {}))
 n = int(study.windows.window_s / study.windows.sampling_s)
-windows = {name: records.cut(records.fill_gaps(record, "interpolate"), record.time.values[12 * 3600], n)
+windows = {name: records.cut(records.fill_gaps(record, "interpolate"),
+                             record.time.values[min(12 * 3600, record.sizes["time"] - n)], n)
            for name, record in seconds.items()}
 arrays = {name: np.stack([cut[c].values for c in COMPONENTS]) for name, cut in windows.items()}
+arrays = {name: x for name, x in arrays.items() if np.isfinite(x).all()}      # no image of a long gap
 frequency_hz, time_s = stft.frequencies_hz(study.stft), stft.times_s(study.stft, n)
 
 # %%
@@ -152,7 +152,7 @@ for world, amplitude in {"planted": snr, "null": 0.0}.items():
         train.cross_validate(trained, opened, "P2", keep_weights=True)
         key = train.run_key(trained, opened.content_hash, "P2")
     weights = train.weights_path(config.CACHE / "folds" / key, 0)
-    answers += [predict.predict(record, weights).assign(record=name, world=world)
+    answers += [predict.predict(records.fill_gaps(record, "interpolate"), weights).assign(record=name, world=world)
                 for name, record in seconds.items()]
 
 # %%

@@ -56,3 +56,48 @@ def test_data_folder_must_exist(monkeypatch, tmp_path):
         config.data_folder()
     monkeypatch.delenv("PRECURSOR_DATA")
     assert config.data_folder() is None
+
+
+@pytest.mark.parametrize(("field", "value"), [
+    ("training.epochs", "3"), ("training.epochs", 0), ("training.epochs", 2.5), ("training.epochs", True),
+    ("training.batch_size", 0), ("training.threads", -1), ("network.dropout", 2.0), ("network.light", "yes"),
+    ("seed", -1), ("seed", 1.5), ("seed.x", 1), ("world", 5), ("world.snr", -1.0),
+    ("world.years", float("nan")), ("windows.radius_km", float("inf")), ("windows.n_windows", 1),
+    ("windows.hour_utc", 24), ("windows.lead_days", 3), ("windows.lead_days", ("a",)),
+    ("targets", "magnitude"), ("evaluation.folds", 1),
+])
+def test_values_of_another_kind_or_out_of_range_are_refused(field, value):
+    """The message names the field; nothing of it surfaces later as another error."""
+    with pytest.raises(files.InputError, match=field.split(".")[-1]):
+        config.load("convnext", "smoke", {field: value})
+
+
+@pytest.mark.parametrize(("field", "value"), [
+    ("world.snr", 1), ("evaluation.folds", None), ("windows.lead_days", [1, 2.5]), ("training.threads", None),
+    ("network.weights", "imagenet"), ("training.inner_fraction", 0.3), ("stft.size", (8, 16)),
+])
+def test_values_of_the_right_kind_are_taken(field, value):
+    """A whole number stands for a float and a list for a tuple; None where the field allows it."""
+    part, name = field.split(".")
+    found = getattr(getattr(config.load("convnext", "smoke", {field: value}), part), name)
+    assert found == (tuple(value) if isinstance(value, list) else value)
+
+
+@pytest.mark.parametrize("change", [
+    lambda v: v.pop("seed"), lambda v: v["training"].pop("epochs"), lambda v: v.update(training=3),
+    lambda v: v.update(stft=None), lambda v: v["training"].update(epochs="9"),
+    lambda v: v.update(targets="x")])
+def test_damaged_stored_studies_are_refused(change):
+    values = json.loads(files.canonical_json(config.load()))
+    change(values)
+    with pytest.raises(files.InputError, match="study, "):
+        config.from_dict(values)
+    for other in ("text", None, [1]):
+        with pytest.raises(files.InputError, match="study, fields of Study"):
+            config.from_dict(other)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, None, "42"])
+def test_bad_seeds_are_refused(seed):
+    with pytest.raises(files.InputError, match="seed"):
+        config.rng(seed, "fold")

@@ -1,5 +1,6 @@
 """What leaves for a page: figures, tables, numbers, results, scoreboards."""
 
+import base64
 import copy
 import hashlib
 import json
@@ -11,7 +12,7 @@ import pytest
 
 from lib import report
 from lib.files import InputError
-from lib.report import charts, page, plots
+from lib.report import charts, images, labels, page, plots, style
 
 STATIONS = pd.DataFrame({"code": ["SCN", "SKB"], "latitude": [-0.5, -7.0], "longitude": [100.0, 106.5]})
 ROW = {"world": "planted", "protocol": "P2", "target": "magnitude", "score": np.float64(0.3),
@@ -199,22 +200,99 @@ def test_every_plot_draws(shown):
     ]
     for fig in drawn:
         fig.canvas.draw()
-        assert fig.get_figwidth() <= 6.4 + 1e-9
+        assert fig.get_figwidth() <= style.WIDTH_IN + 1e-9
     import matplotlib.pyplot as plt
     assert not plt.get_fignums()
 
 
 def test_axes_are_physical():
     """Pixel centres in hertz and seconds become edges in millihertz and hours."""
-    assert plots._extent([0.0, 0.01], [0.0, 3600.0]) == pytest.approx([-0.5, 1.5, -5.0, 15.0])
+    assert images._extent([0.0, 0.01], [0.0, 3600.0]) == pytest.approx([-0.5, 1.5, -5.0, 15.0])
 
 
 @pytest.mark.parametrize("call", [
     lambda: plots.plot_map(STATIONS.drop(columns="code")), lambda: plots.plot_record(np.zeros((2, 9))),
-    lambda: plots.plot_spectrogram(np.zeros((3, 4, 5)), range(5), range(4)),
-    lambda: plots.plot_gradcam(np.zeros((3, 4, 5)), {"a": np.zeros((5, 4))}, range(4), range(5)),
+    lambda: images.plot_spectrogram(np.zeros((3, 4, 5)), range(5), range(4)),
+    lambda: images.plot_gradcam(np.zeros((3, 4, 5)), {"a": np.zeros((5, 4))}, range(4), range(5)),
     lambda: charts.plot_confusion(np.zeros((2, 3)), "ab"), lambda: charts.plot_scores([]),
     lambda: charts.plot_lines([1, 2], {"a": [1]}, "x", "y")])
 def test_plots_refuse_what_does_not_fit(call):
     with pytest.raises(InputError):
         call()
+
+
+def test_no_figure_shows_the_committed_one_again(shown, monkeypatch):
+    """None copies the committed PNG and PDF, byte by byte, and shows them with today's words."""
+    committed = shown.folder / "committed"
+    committed.mkdir()
+    (committed / "01_toy-map.png").write_bytes(b"a picture")
+    (committed / "01_toy-map.pdf").write_bytes(b"a page")
+    monkeypatch.setattr(page.config, "FIGURES", committed)
+    report.figure(None, "map", "Stations.", "A map of two stations in the west.")
+    data, metadata = shown.outputs[0]
+    assert base64.b64decode(data["image/png"]) == b"a picture"
+    assert metadata["companion"]["caption"] == "Stations." and metadata["image/png"]["width"] > 0
+    for suffix, content in ((".png", b"a picture"), (".pdf", b"a page")):
+        assert (shown.folder / "figures" / f"01_toy-map{suffix}").read_bytes() == content
+
+
+@pytest.mark.parametrize("present", [(), (".png",), (".pdf",)])
+def test_a_committed_figure_that_is_missing_is_named(shown, monkeypatch, present):
+    """The message names the file, and no half of a figure is copied or shown."""
+    committed = shown.folder / "committed"
+    committed.mkdir()
+    for suffix in present:
+        (committed / f"01_toy-map{suffix}").write_bytes(b"x")
+    monkeypatch.setattr(page.config, "FIGURES", committed)
+    with pytest.raises(InputError, match="01_toy-map.*missing"):
+        report.figure(None, "map", "Stations.", "A map of two stations in the west.")
+    assert not shown.outputs and not (shown.folder / "figures").exists()
+
+
+def test_numbers_of_a_table_are_aligned_and_have_a_minus_sign(shown):
+    """Columns of numbers go right, text too if it is an interval; small numbers share their decimals."""
+    frame = pd.DataFrame({"day": ["2020-01-02", "b"], "mixed": [3, "4"], "r": [-0.5, 0.125],
+                          "interval": ["-0.5 to 1.25", "0.1 to 0.2"]})
+    report.table(frame, "n", "Counts.")
+    text = shown.outputs[0][0]["text/html"]
+    assert text.count('scope="col" class="num"') == 3 and '<th scope="row">2020-01-02</th>' in text
+    for cell in ("\N{MINUS SIGN}0.500", "0.125", "\N{MINUS SIGN}0.5 to 1.25"):
+        assert f'<td class="num">{cell}</td>' in text, cell
+
+
+def test_the_scoreboard_says_once_what_every_row_shares(shown):
+    """Equal targets and counts move to the caption; differing ones stay columns."""
+    report.scoreboard([ROW, ROW | {"world": "null", "n_events": 4}], "MCC.")
+    text = shown.outputs[0][0]["text/html"]
+    assert "In every row: target magnitude, windows 9." in text and ">windows<" not in text
+    assert ">events<" in text and ">3<" in text and ">4<" in text
+
+
+def test_station_labels_do_not_touch():
+    """Four stations in a row, half a label apart: no two names overlap, none covers another's mark."""
+    crowd = pd.DataFrame({"code": ["LPS", "SRG", "SKB", "CLP"], "latitude": [-5.8, -6.2, -7.1, -7.7],
+                          "longitude": [105.6, 106.0, 106.5, 109.0]})
+    wide = pd.DataFrame({"code": ["SBG", "JYP"], "latitude": [5.9, -2.5], "longitude": [95.3, 140.7]})
+    fig = report.plot_map(pd.concat([crowd, wide], ignore_index=True))
+    fig.draw_without_rendering()
+    boxes = [t.get_window_extent() for t in fig.axes[0].texts if t.get_text()]
+    assert len(boxes) == 6
+    assert not [1 for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]
+
+
+def test_labels_are_spread_both_ways():
+    """Up from the lowest, and down again from the top of the axes."""
+    placed = labels.spread({"a": 0.9, "b": 0.92, "c": 1.0}, 0.1, top=1.0)
+    assert list(placed) == ["a", "b", "c"]
+    assert [placed[k] for k in "abc"] == pytest.approx([0.8, 0.9, 1.0])
+
+
+def test_counts_are_readable_on_every_shade():
+    """White or ink on each shade of a confusion matrix has the contrast that WCAG asks of large text, 3."""
+    import matplotlib
+    for share in np.linspace(0, 1, 21):
+        back = matplotlib.colormaps["Blues"](float(share))[:3]
+        light = [np.where((c := np.asarray(matplotlib.colors.to_rgb(x))) <= 0.04045, c / 12.92,
+                          ((c + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722)
+                 for x in (back, charts._readable(back))]
+        assert (max(light) + 0.05) / (min(light) + 0.05) >= 3, share

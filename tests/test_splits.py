@@ -64,7 +64,7 @@ def test_structural_check_of_the_published_folds():
 
 
 @pytest.mark.parametrize(("protocol", "n_folds"), [
-    ("P0", 5), ("P1", 5), ("P2", 5), ("P4", 3), ("P1", None), ("P2", None), ("P4", None)])
+    ("P0", 5), ("P1", 5), ("P2", 5), ("P4", 3), ("P1", None), ("P2", None), ("P4", None), ("P3", 5)])
 def test_every_window_is_tested_once_and_groups_stay_whole(protocol, n_folds):
     """Checked against an independent loop over the table."""
     windows = world()
@@ -136,7 +136,7 @@ def test_an_absent_class_is_an_error_a_warning_or_a_record():
 
 
 @pytest.mark.parametrize(("change", "call", "word"), [
-    ({}, dict(protocol="P9"), "P0, P1, P2, P4"),
+    ({}, dict(protocol="P9"), "P0, P1, P2, P3, P4, P5, P6, P7"),
     ({}, dict(protocol="P4", n_folds=7), "2 to 6"),
     ({}, dict(protocol="P2", n_folds=1), "n_folds"), ({}, dict(protocol="P2", n_folds=2.5), "n_folds"),
     ({}, dict(protocol="P2", on_absent="shrug"), "ignore"),
@@ -173,10 +173,12 @@ def test_selection_shares_no_event_with_the_fit_and_nothing_with_the_test(protoc
     """A fifth of the training groups, every class on both sides, never finer than the event."""
     windows = world(n_events=90, n_blocks=60)
     event = splits.groups(windows, "event")
-    train, test = splits.folds(windows, protocol, 5)[2]
+    train, test = splits.folds(windows, protocol, 5, on_absent="ignore")[0 if protocol == "P6" else 2]
     fit, select = splits.inner_split(windows, train, .2, 1, protocol)
     assert sorted([*fit, *select]) == list(train)
     assert not set(select) & set(test)
+    family = splits.groups(windows, "cluster")
+    assert not set(family[fit]) & set(family[select]) or "cluster" not in splits.CUTS[protocol]
     assert not set(event[fit]) & set(event[select])
     assert np.unique(event[select]).size / np.unique(event[train]).size == pytest.approx(.2, abs=.02)
     m = windows["magnitude_class"].to_numpy()

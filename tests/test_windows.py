@@ -108,3 +108,40 @@ def test_missing_columns_are_named(inputs):
     catalog, *rest = inputs
     with pytest.raises(InputError, match="depth_km"):
         windows.sample_windows(catalog.drop(columns="depth_km"), *rest, SPEC, 7)
+
+
+@pytest.mark.parametrize("change", [
+    {"n_windows": 1}, {"n_windows": 0}, {"lead_days": ()}, {"hour_utc": 24}, {"hour_utc": -1}])
+def test_sizes_that_cannot_be_are_refused(inputs, change):
+    import dataclasses
+    with pytest.raises(InputError, match="n_windows, lead_days, hour_utc"):
+        windows.sample_windows(*inputs, dataclasses.replace(SPEC, **change), 7)
+
+
+def test_events_beyond_the_indices_are_left_out(inputs):
+    """A catalogue that goes on for two years after Kp ends gives no window two years before its event."""
+    catalog, *rest = inputs
+    catalog = catalog[catalog.magnitude >= 5.6]
+    later = catalog.assign(time=catalog.time + pd.Timedelta(days=730))
+    table = windows.sample_windows(later, *rest, SPEC, 7)
+    assert table.lead_days.dropna().between(min(SPEC.lead_days), max(SPEC.lead_days) + 1).all()
+    assert table.end.max() <= rest[1].index[-1] + pd.Timedelta("3h")
+    with pytest.raises(InputError, match="matched sets"):
+        windows.sample_windows(catalog.assign(time=catalog.time + pd.Timedelta(days=2000)), *rest, SPEC, 7)
+
+
+def test_a_catalogue_without_large_events_gives_the_other_classes(inputs):
+    catalog, *rest = inputs
+    counts = windows.class_counts(windows.sample_windows(catalog[catalog.magnitude < 6], *rest, SPEC, 7))
+    assert counts.loc["Large"].eq(0).all()
+    assert (counts.loc[["Normal", "Moderate", "Medium"], "windows"] > 0).all()
+    with pytest.raises(InputError, match="matched sets"):
+        windows.sample_windows(catalog.iloc[:0], *rest, SPEC, 7)
+
+
+def test_stations_of_a_user_give_windows_at_those_stations(inputs, tmp_path):
+    """Three columns of a CSV are enough."""
+    catalog, _, kp, dst = inputs
+    (tmp_path / "mine.csv").write_text("code,latitude,longitude\nABC,-7.5,110.25\nXYZ,-8.0,112.0\n")
+    table = windows.sample_windows(catalog, stations.read_stations(tmp_path / "mine.csv"), kp, dst, SPEC, 7)
+    assert set(table.station) <= {"ABC", "XYZ"} and (table.event_id != "").sum() == len(table) // 2

@@ -19,6 +19,7 @@ from myst_nb.ext.glue.utils import PendingGlueReference
 from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 
+NEGATIVE = re.compile(r'(<span class="pasted-text">)-(?=[\d.])')     # a hyphen that should be a minus sign
 MARK = re.compile(r'<div class="companion-table" id="([\w-]+)"')
 NOTEBOOKS = "book/notebooks"
 
@@ -87,7 +88,7 @@ def describe(app, doctree):
     if not run or section is None:
         return
     profile = run["parameters"].get("profile", "light")
-    text = f"Profile {profile}, {run['data']}."
+    text = f"Profile {profile}. Data: {run['data']}."
     if profile == "smoke":
         text = "Smoke run: this page shows that the chain works. Its numbers mean nothing."
     title = section.first_child_matching_class(nodes.title)
@@ -221,6 +222,7 @@ def finish(app, exception):
         for i, (pattern, replacement) in enumerate(REPAIRS):
             text, n = re.subn(pattern, replacement, text)
             hits[i] += n
+        text = NEGATIVE.sub("\\1\N{MINUS SIGN}", text)
         page.write_text(text, encoding="utf-8")
     lost = [pattern for (pattern, _), n in zip(REPAIRS, hits, strict=True) if not n]
     if lost and app.builder.name == "html":

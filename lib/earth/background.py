@@ -1,7 +1,7 @@
 """What a station records without earthquakes: external sources, its transfer, Sq, Pi2, its noise (layer 1).
 
 Spectra belong to blocks of two hours, which `streams.joined_hour` joins; everything else is a function
-of absolute time. Source: validity.md C1 to C5. Artefacts (C6) have a stream and are not drawn yet.
+of absolute time. Source: validity.md C1 to C5; what the instrument adds is in `artefacts` (C6).
 """
 
 import math

@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import pandas as pd
 
+from lib.earth import artefacts as instruments
 from lib.earth import background, heliosphere, precursor, seismicity, streams
 from lib.earth.stations import indonesian_stations
 from lib.files import InputError
@@ -33,6 +34,8 @@ class World:
         Constants of the background.
     shape : precursor.Shape, optional
         Lead window, duty cycle and reach of the precursor.
+    artefacts : artefacts.Artefacts, optional
+        What instruments and culture add (C6), gaps included; default nothing, and the bits are the same.
 
     Attributes
     ----------
@@ -47,8 +50,8 @@ class World:
 
     Notes
     -----
-    Source: validity.md C0 to C8. Instrument artefacts (C6: quantisation, spikes, gaps, trains) are left
-    out; their random stream is reserved, so that adding them will change nothing else.
+    Source: validity.md C0 to C8. Artefacts have a random stream of their own: switching them on changes
+    neither the field nor the precursors below them.
 
     When not to use: as evidence that precursors exist. A world with snr > 0 tests methods, not nature.
 
@@ -61,11 +64,12 @@ class World:
 
     def __init__(self, seed: int, spec: WorldSpec | None = None, stations: pd.DataFrame | None = None,
                  *, catalog: pd.DataFrame | None = None, physics: background.Physics | None = None,
-                 shape: precursor.Shape | None = None):
+                 shape: precursor.Shape | None = None, artefacts: instruments.Artefacts | None = None):
         self.seed, self.spec = _seed(seed), spec or WorldSpec()
         self.physics, self.shape = physics or background.Physics(), shape or precursor.Shape()
+        self.artefacts = artefacts
         self.stations = indonesian_stations() if stations is None else stations
-        self._given = (seed, spec, stations, catalog, physics, shape)
+        self._given = (seed, spec, stations, catalog, physics, shape, artefacts)
         self._first_s = streams.whole_second(self.spec.start) // streams.HOUR_S * streams.HOUR_S
         if not self.spec.years > 0:
             raise InputError("WorldSpec", "years", self.spec.years, "a positive number")
@@ -102,7 +106,7 @@ class World:
         Returns
         -------
         numpy.ndarray
-            float32 (3, n), nT; H, D, Z = north, east, down. Never NaN.
+            float32 (3, n), nT; H, D, Z = north, east, down. NaN in gaps of `artefacts` only.
 
         Raises
         ------
@@ -123,6 +127,8 @@ class World:
                 planted = precursor.effect_hour(place.effects, hour, self.seed, self.spec.source, self.shape)
                 if planted is not None:
                     record = record + np.float32(snr) * planted
+            if self.artefacts:
+                record = instruments.apply_hour(record, place.history, hour, self.seed, self.artefacts)
             out[:, there] = record[:, here]
         return out + place.constant_nt
 
@@ -170,7 +176,9 @@ class World:
             background.daily_levels(constants, self.seed, self._days + 1, self.physics),
             precursor.effects(self.catalog, row["latitude"], row["longitude"], self.seed,
                               self.spec.source, self.spec.amplitude_law, self.shape),
-            np.array([[row["h_nt"]], [0.0], [row["z_nt"]]], np.float32))
+            np.array([[row["h_nt"]], [0.0], [row["z_nt"]]], np.float32),
+            self.artefacts and instruments.draw_history(constants, self.seed, self._first_s, self._days,
+                                                        self.artefacts))
 
     @cached_property
     def _kp_hourly(self):
@@ -196,10 +204,11 @@ class _Place:
     levels: np.ndarray             # (days + 1, 3)
     effects: precursor.Effects
     constant_nt: np.ndarray        # (3, 1) main field
+    history: instruments.History | None
 
 
-def _again(seed, spec, stations, catalog, physics, shape):
-    return World(seed, spec, stations, catalog=catalog, physics=physics, shape=shape)
+def _again(seed, spec, stations, catalog, physics, shape, artefacts):
+    return World(seed, spec, stations, catalog=catalog, physics=physics, shape=shape, artefacts=artefacts)
 
 
 def _seed(seed):

@@ -16,7 +16,7 @@ from lib.files import InputError
 HOUR_S = 3600
 BLOCK_S = 2 * HOUR_S     # every hour is synthesised as a block of two, which overlaps its neighbours
 
-# The position is the stream's id: append, never reorder. "artefacts" (C6) is reserved and not drawn yet.
+# The position is the stream's id: append, never reorder.
 STREAMS = ("catalogue", "indices", "common", "incoherence", "site", "level", "constants",
            "artefacts", "precursor", "pulsations", "sq")
 

@@ -8,7 +8,13 @@ import xarray as xr
 from lib.earth import plausibility, records, space_weather
 from lib.files import InputError
 
-INDICES = ("kp", "dst")
+INDICES = {"kp": (space_weather.read_kp, "3h"), "dst": (space_weather.read_dst, "h")}
+
+
+def part(folder: str | Path, name: str) -> Path:
+    """Return the subfolder of that name, or the folder itself where everything lies in one."""
+    inside = Path(folder) / name
+    return inside if inside.is_dir() else Path(folder)
 
 
 def read_indices(folder: str | Path) -> dict[str, pd.Series]:
@@ -17,18 +23,20 @@ def read_indices(folder: str | Path) -> dict[str, pd.Series]:
     Returns
     -------
     dict
-        ``kp`` and ``dst``, UTC series; a missing index is absent.
+        ``kp`` and ``dst``, UTC series without missing times, NaN where no file has a value; an index that no
+        file holds is absent.
     """
     found: dict[str, list] = {}
     for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
-        for name, read in (("kp", space_weather.read_kp), ("dst", space_weather.read_dst)):
+        for name, (read, _) in INDICES.items():
             try:
                 found.setdefault(name, []).append(read(path).dropna())
                 break
             except InputError:        # not a file of this index
                 continue
     joined = {name: pd.concat(parts) for name, parts in found.items() if parts}
-    return {name: series[~series.index.duplicated()].sort_index() for name, series in joined.items()}
+    return {name: series[~series.index.duplicated()].sort_index().asfreq(INDICES[name][1])
+            for name, series in joined.items()}
 
 
 def one_hertz(folder: str | Path, index: pd.DataFrame, overrides: dict[str, dict] | None = None
@@ -46,14 +54,15 @@ def one_hertz(folder: str | Path, index: pd.DataFrame, overrides: dict[str, dict
     Returns
     -------
     dict
-        ``"<station> <date> (<file>)"`` to record, sorted.
+        ``"<station> <date> (<file>)"`` to record, sorted; of files that share all three, the whole name.
     """
     rows = index[(index.sampling_s == 1.0) & (index.samples >= 6 * 3600)]
     found = {}
     for row in rows.itertuples():
-        path = Path(folder) / row.path
+        path = Path(row.path)               # below `folder`, as open_folder lists it
         record = records.read_record(path, **(overrides or {}).get(row.station, {}))
-        found[f"{row.station} {row.start:%Y-%m-%d} ({path.name.split('_')[0].split('.')[0]})"] = record
+        label = f"{row.station} {row.start:%Y-%m-%d} ({path.name.split('_')[0].split('.')[0]})"
+        found[f"{label[:-1]}, {path.relative_to(folder)})" if label in found else label] = record
     return dict(sorted(found.items()))
 
 
@@ -64,7 +73,14 @@ def gate(found: dict[str, xr.Dataset], kp: pd.Series | None = None) -> pd.DataFr
     -------
     DataFrame
         Columns record, kp_max and those of `plausibility.check`.
+
+    Raises
+    ------
+    InputError
+        If there is no record.
     """
+    if not found:
+        raise InputError("survey.gate", "records", 0, "a folder with a 1 Hz record of six hours or more")
     tables = []
     for name, record in found.items():
         start, end = record.time.values[[0, -1]]

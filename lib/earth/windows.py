@@ -49,19 +49,20 @@ def sample_windows(catalog: pd.DataFrame, stations: pd.DataFrame, kp: pd.Series,
     Raises
     ------
     InputError
-        For another design, a table without a needed column, or a catalogue that yields no matched set.
+        For another design or a size that cannot be used, a table without a needed column, or a catalogue that
+        yields no matched set.
 
     References
     ----------
     validity.md C9; Maclure (1991) for the case-crossover design.
     """
     if spec.design != "fair_ulf":
-        raise InputError("WindowSpec", "design", spec.design, "fair_ulf")
-    _require(catalog, "catalogue", ("event_id", "cluster_id", "time", "latitude", "longitude",
-                                    "depth_km", "magnitude"))
-    _require(stations, "stations", ("code", "latitude", "longitude"))
-    catalog = catalogs.select(catalog, min_magnitude=spec.min_magnitude, max_depth_km=spec.depth_km)
-    pairs = _pairs(catalog, stations, spec)
+        raise InputError("WindowSpec", "design", spec.design, "fair_ulf; lib.earth.designs has the others")
+    if spec.n_windows < 2 or not spec.lead_days or not 0 <= spec.hour_utc < 24:
+        raise InputError("WindowSpec", "n_windows, lead_days, hour_utc",
+                         (spec.n_windows, spec.lead_days, spec.hour_utc),
+                         "two windows or more, one lead or more, an hour from 0 to 23")
+    pairs = event_station_pairs(catalog, stations, spec)
     cases = _unmasked(pairs)
     sets = _match(cases, pairs, kp, dst, spec, rng(seed, "windows"))
     if not sets:
@@ -92,8 +93,24 @@ def _require(table, name, columns):
         raise InputError(name, "columns", missing, f"a table with the columns {', '.join(columns)}")
 
 
-def _pairs(catalog, stations, spec):
-    """List every event-station pair within the radius, with distance and bearing from the station."""
+def event_station_pairs(catalog: pd.DataFrame, stations: pd.DataFrame, spec: WindowSpec) -> pd.DataFrame:
+    """List the selected events at every station within the radius, with distance and bearing from it.
+
+    Returns
+    -------
+    DataFrame
+        The catalogue's columns, and `station`, `distance_km`, `azimuth_deg`; an event has a row for each of
+        its stations.
+
+    Raises
+    ------
+    InputError
+        For a table without a needed column.
+    """
+    _require(catalog, "catalogue", ("event_id", "cluster_id", "time", "latitude", "longitude",
+                                    "depth_km", "magnitude"))
+    _require(stations, "stations", ("code", "latitude", "longitude"))
+    catalog = catalogs.select(catalog, min_magnitude=spec.min_magnitude, max_depth_km=spec.depth_km)
     lat_s, lat_e = np.meshgrid(stations.latitude, catalog.latitude)            # (events, stations)
     lon_s, lon_e = np.meshgrid(stations.longitude, catalog.longitude)
     distance_km, azimuth_deg = places.distance_azimuth(lat_s, lon_s, lat_e, lon_e)
@@ -171,7 +188,7 @@ def _case_days(time, spec, days):
     for lead in spec.lead_days:
         latest = np.datetime64(time) - np.timedelta64(int(lead * 86_400), "s") - length
         day = np.searchsorted(days, latest, side="right") - 1      # ends at least `lead` days before
-        if day < 0:
+        if day < 0 or latest - days[day] >= DAY:      # the indices do not reach the event
             return None
         wanted.append(int(day))
     return wanted

@@ -8,17 +8,9 @@ From a shell: ``python -m lib.forensics --help``. Explained in chapter 10. Sourc
 """
 
 from lib.forensics.confusion import METRICS, confusion_matrices
-from lib.forensics.counts import (
-    complements,
-    ddof_of,
-    divisibility,
-    grim,
-    grim_sizes,
-    grimmer,
-    read_share,
-    total_check,
-)
+from lib.forensics.counts import complements, ddof_of, divisibility, grimmer, total_check
 from lib.forensics.designs import fold_composition, nyquist_check, parameter_table, window_coverage
+from lib.forensics.rounding import grim, grim_sizes, read_share
 from lib.forensics.scores import (
     best_of,
     best_of_tests,

@@ -6,9 +6,10 @@ Every function returns a `Figure` and shows nothing; `lib.report.figure` puts it
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+from matplotlib.colors import to_rgb
 
 from lib.files import InputError
-from lib.report import style
+from lib.report import labels, style
 from lib.report.scores import LABELS, check_row
 
 
@@ -36,16 +37,25 @@ def plot_scores(rows: Iterable[Mapping], group: str = "world", label: str = "sco
         raise InputError("plot_scores", "rows", 0, "at least one row")
     groups = list(dict.fromkeys(str(row.get(group, "")) for row in rows))
     colour = {name: style.CYCLE[i % len(style.CYCLE)] for i, name in enumerate(groups)}
-    fig, ((ax,),) = style.new_figure(0.9 + 0.36 * len(rows))
-    ax.axvline(chance, color=style.GREY, linewidth=0.8, linestyle="--")
+    fig, ((ax,),) = style.new_figure(0.9 + 0.34 * len(rows))
+    for y in _shaded(rows):
+        ax.axhspan(-y - 0.5, -y + 0.5, color="#eef2f6", linewidth=0, zorder=0)
+    ax.axvline(chance, color=style.GREY, linewidth=0.9, linestyle="--", zorder=1)
     for y, row in enumerate(rows):
         _draw_row(ax, -y, row, colour[str(row.get(group, ""))])
     names = _varying(rows)
     ax.set(yticks=[-y for y in range(len(rows))], yticklabels=names, xlabel=label,
-           ylim=(0.6 - len(rows), 0.6))
+           ylim=(0.5 - len(rows), 0.5))
+    ax.tick_params(axis="y", length=0)
     ax.grid(True, axis="x")
-    _score_legend(fig, ax, any(row.get("comparators") for row in rows))
+    _score_legend(fig, ax, colour, any(row.get("comparators") for row in rows))
     return fig
+
+
+def _shaded(rows):
+    """Positions of every second protocol, where the rows have more than one."""
+    protocols = list(dict.fromkeys(str(row.get("protocol")) for row in rows))
+    return [y for y, row in enumerate(rows) if protocols.index(str(row.get("protocol"))) % 2]
 
 
 def _varying(rows):
@@ -56,32 +66,35 @@ def _varying(rows):
 
 def _draw_row(ax, y, row, colour):
     """One line of the plot: interval, score, floors, comparators."""
-    ax.plot(row["interval"], [y, y], color=colour, linewidth=2.6, solid_capstyle="round")
-    ax.plot(row["score"], y, "o", color=colour, markersize=7, markeredgecolor="white", zorder=3)
-    ax.plot(list(row["floors"].values()), [y] * len(row["floors"]), "|", color=style.INK, markersize=11,
-            markeredgewidth=1.4, zorder=2)
+    ax.plot(row["interval"], [y, y], color=colour, linewidth=3, solid_capstyle="round", zorder=2)
+    ax.plot(list(row["floors"].values()), [y] * len(row["floors"]), "|", color=style.INK, markersize=10,
+            markeredgewidth=1.2, zorder=3)
     others = list((row.get("comparators") or {}).values())
-    ax.plot(others, [y] * len(others), "D", color="white", markeredgecolor=style.GREY, markersize=4, zorder=2)
+    ax.plot(others, [y] * len(others), "D", color="white", markeredgecolor=style.INK, markersize=4.5,
+            markeredgewidth=0.9, zorder=4)
+    ax.plot(row["score"], y, "o", color=colour, markersize=7, markeredgecolor="white", zorder=5)
 
 
-def _score_legend(fig, ax, comparators):
-    """Explain the marks once, above the axes."""
-    marks = [("o", "score, 95 % interval", style.BLUE, style.BLUE), ("|", "floors", style.INK, style.INK)]
-    if comparators:
-        marks.append(("D", "comparators", "white", style.GREY))
-    for mark, name, face, edge in marks:
-        ax.plot([], [], mark, color=face, markeredgecolor=edge, markersize=6, label=name)
-    fig.legend(loc="outside upper right", ncols=len(marks))
+def _score_legend(fig, ax, colours, comparators):
+    """Explain the marks once, above the axes: one for each colour, then floors and comparators."""
+    for name, colour in colours.items():
+        ax.plot([], [], "-o", color=colour, linewidth=3, markeredgecolor="white", markersize=7,
+                label=f"score, {name}" if name else "score")
+    marks = [("|", "floor", style.INK)] + ([("D", "comparator", "white")] if comparators else [])
+    for mark, name, face in marks:
+        ax.plot([], [], mark, color=face, markeredgecolor=style.INK, markersize=5 if mark == "D" else 10,
+                label=name)
+    fig.legend(loc="outside upper left", ncols=4, handlelength=1.5, handletextpad=0.5, columnspacing=1.3)
 
 
-def plot_confusion(counts, labels: Iterable[str], title: str = ""):
+def plot_confusion(counts, names: Iterable[str], title: str = ""):
     """Draw confusion counts with the share of each true class as shade.
 
     Parameters
     ----------
     counts : array, shape (K, K)
         Rows true, columns predicted.
-    labels : iterable of str
+    names : iterable of str
         Class names.
 
     Raises
@@ -89,26 +102,40 @@ def plot_confusion(counts, labels: Iterable[str], title: str = ""):
     InputError
         If the table is not K by K.
     """
-    counts, labels = np.asarray(counts), list(labels)
-    if counts.shape != (len(labels), len(labels)):
-        raise InputError("plot_confusion", "shape", counts.shape, f"({len(labels)}, {len(labels)})")
+    counts, names = np.asarray(counts), list(names)
+    if counts.shape != (len(names), len(names)):
+        raise InputError("plot_confusion", "shape", counts.shape, f"({len(names)}, {len(names)})")
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    fig, ((ax,),) = style.new_figure(0.45 * len(labels) + 1.4)
-    fig.set_figwidth(min(style.WIDTH_IN, 0.6 * len(labels) + 2.4))
-    drawn = ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    fig, ((ax,),) = style.new_figure(0.42 * len(names) + 1.0)
+    fig.set_figwidth(min(style.WIDTH_IN, 0.8 * len(names) + 2.1))
+    drawn = ax.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for i, j in np.ndindex(counts.shape):
-        ax.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=9,
-                color="white" if share[i, j] > 0.55 else style.INK)
-    ticks = range(len(labels))
-    ax.set(xticks=ticks, yticks=ticks, yticklabels=labels, xlabel="predicted", ylabel="true", title=title)
-    ax.set_xticklabels(labels, rotation=0 if len(labels) < 6 else 45)
+        ax.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=10,
+                color=_readable(drawn.cmap(float(share[i, j]))))
+    ticks = range(len(names))
+    ax.set(xticks=ticks, yticks=ticks, xticklabels=names, yticklabels=names, xlabel="predicted",
+           ylabel="true", title=title)
+    ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     fig.colorbar(drawn, ax=ax, label="share of the true class", shrink=0.9)
     return fig
 
 
-def plot_lines(x, series: Mapping[str, np.ndarray], xlabel: str, ylabel: str, log: bool = False, bands=None):
-    """Draw curves over one axis, each labelled at its right end.
+def _readable(background):
+    """Return white or ink, whichever stands out more (relative luminance of WCAG 2)."""
+    def luminance(colour):
+        c = np.asarray(to_rgb(colour))
+        return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722)
+
+    behind, ink = luminance(background[:3]), luminance(style.INK)
+    return "white" if 1.05 / (behind + 0.05) > (behind + 0.05) / (ink + 0.05) else style.INK
+
+
+def plot_lines(x, series: Mapping[str, np.ndarray], xlabel: str, ylabel: str, log: bool = False, bands=None,
+               span: tuple[float, float] | None = None):
+    """Draw curves over one axis, told apart by colour and dashes and named at their right end.
+
+    Names too long for the margin go above the axes.
 
     Parameters
     ----------
@@ -121,31 +148,52 @@ def plot_lines(x, series: Mapping[str, np.ndarray], xlabel: str, ylabel: str, lo
         Logarithmic vertical axis.
     bands : mapping, optional
         Name to (low, high) arrays, shaded in the colour of the series.
+    span : (low, high), optional
+        Stretch of the horizontal axis to shade, for example a band of frequencies.
 
     Raises
     ------
     InputError
         If a series has another length than `x`.
     """
-    fig, ((ax,),) = style.new_figure(3.2)
+    fig, ((ax,),) = style.new_figure(3.0)
     for i, (name, y) in enumerate(series.items()):
         if len(y) != len(x):
             raise InputError("plot_lines", name, len(y), f"{len(x)} values, one for each x")
         colour = style.CYCLE[i % len(style.CYCLE)]
-        ax.plot(x, y, color=colour, label=name)
+        dense = len(x) > 200           # dashes of a jagged line cannot be told apart
+        ax.plot(x, y, color=colour, label=name, linewidth=1.0 if dense else 1.8,
+                linestyle="-" if dense else style.DASHES[i % len(style.DASHES)])
         if bands and name in bands:
             ax.fill_between(x, *bands[name], color=colour, alpha=0.2, linewidth=0)
-    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if span:
+        ax.axvspan(*span, color="#e8edf2", linewidth=0, zorder=0)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(np.min(x), np.max(x)))
     if log:
         ax.set_yscale("log")
     ax.grid(True)
-    if len(series) > 1:
-        fig.legend(loc="outside upper right", ncols=min(len(series), 4))
+    if len(series) > 1 and max(map(len, series)) <= 18:
+        _name_ends(ax, series)
+    elif len(series) > 1:
+        fig.legend(loc="outside upper left", ncols=2)
     return fig
 
 
+def _name_ends(ax, series):
+    """Write each name beside the last point of its curve, in its colour."""
+    low, high = ax.get_ylim()
+    to_axes = ax.transData + ax.transAxes.inverted()
+    right = ax.get_xlim()[1]
+    ends = {name: float(to_axes.transform((right, np.asarray(y)[-1]))[1]) for name, y in series.items()}
+    ax.set_ylim(low, high)
+    for name, y in labels.spread(ends, 0.075, top=0.99).items():
+        colour = style.CYCLE[list(series).index(name) % len(style.CYCLE)]
+        ax.annotate(name, (1.015, y), xycoords="axes fraction", va="center", color=colour, fontsize=9,
+                    annotation_clip=False)
+
+
 def plot_bars(values: Mapping[str, float], label: str, marks: Mapping[str, float] | None = None):
-    """Draw horizontal bars with their values written at the end.
+    """Draw horizontal bars with their values written at the foot, or beyond the end where they are short.
 
     Parameters
     ----------
@@ -157,14 +205,19 @@ def plot_bars(values: Mapping[str, float], label: str, marks: Mapping[str, float
         Name to a value marked on the same bar, for example the printed number beside the recomputed one.
     """
     fig, ((ax,),) = style.new_figure(0.8 + 0.34 * len(values))
-    y = -np.arange(len(values))
-    ax.barh(y, list(values.values()), height=0.6, color=style.BLUE)
-    for position, value in zip(y, values.values(), strict=True):
-        ax.annotate(f"{value:,.3g}", (max(value, 0), position), xytext=(5, 0), textcoords="offset points",
-                    va="center", fontsize=9)
-    for name, value in (marks or {}).items():
-        ax.plot([value], [y[list(values).index(name)]], "|", color=style.INK, markersize=16,
-                markeredgewidth=2)
+    y, marks = -np.arange(len(values)), marks or {}
+    ax.barh(y, list(values.values()), height=0.62, color=style.BLUE)
+    longest = max([0, *values.values(), *marks.values()])
+    for position, (name, value) in zip(y, values.items(), strict=True):
+        inside = value > 0.25 * longest
+        start = 0 if inside else max(value, marks.get(name, 0), 0)     # at the foot no mark is in the way
+        ax.annotate(f"{value:,.3g}", (start, position), xytext=(5, 0), textcoords="offset points",
+                    va="center", fontsize=9, color="white" if inside else style.INK)
+    for name, value in marks.items():
+        for colour, width in (("white", 4), (style.INK, 2)):
+            ax.plot([value], [y[list(values).index(name)]], "|", color=colour, markersize=19,
+                    markeredgewidth=width)
     ax.set(yticks=y, yticklabels=list(values), xlabel=label)
-    ax.margins(x=0.15)
+    ax.tick_params(axis="y", length=0)
+    ax.margins(x=0.05)
     return fig

@@ -28,6 +28,9 @@ from lib.files import InputError, atomic_path
 from lib.report import style
 
 GLUE_PREFIX = "application/papermill.record/"   # what myst-nb looks for
+DASH = '<span title="not defined">–</span>'
+MINUS = re.compile(r"(?<![\w.])-(?=[\d.])")      # a hyphen that begins a number, not one inside a date
+NUMERIC = re.compile(r"[+\u2212]?[\d.,]+(e[+-]\d+)?( to [+\u2212]?[\d.,]+)?|" + DASH)
 
 
 @dataclass
@@ -143,12 +146,13 @@ def _save(fig, stem):
 
 def _again(stem):
     """Copy the committed PNG and PDF to the output folder; return the PNG's bytes."""
-    for suffix in (".pdf", ".png"):
-        committed = config.FIGURES / (stem.name + suffix)
-        if not committed.is_file():
-            raise InputError(committed, "figure", "missing", "a committed figure, or the data to draw it")
-        content = committed.read_bytes()
-        with atomic_path(stem.parent / (stem.name + suffix)) as temporary:
+    committed = [config.FIGURES / (stem.name + suffix) for suffix in (".pdf", ".png")]
+    for path in committed:
+        if not path.is_file():
+            raise InputError(path, "figure", "missing", "a committed figure, or the data to draw it")
+    for path in committed:
+        content = path.read_bytes()
+        with atomic_path(stem.parent / path.name) as temporary:
             temporary.write_bytes(content)
     return content
 
@@ -195,32 +199,40 @@ def table(frame: pd.DataFrame, name: str, caption: str, formats: Mapping[str, st
 
 def table_html(frame, name, caption, formats):
     """Return the table's HTML; the book's extension adds the number before the caption."""
-    head = "".join(f'<th scope="col"{_align(frame[c])}>{html.escape(str(c))}</th>' for c in frame)
+    cells = {c: [_cell(v, formats.get(c) or _decimals(frame[c])) for v in frame[c]] for c in frame}
+    align = {c: ' class="num"' if all(map(NUMERIC.fullmatch, cells[c])) else "" for c in frame}
+    head = "".join(f'<th scope="col"{align[c]}>{html.escape(str(c)).replace("_", " ")}</th>' for c in frame)
+    first, *others = frame.columns
     lines = []
-    for _, row in frame.iterrows():
-        cells = [_cell(row[c], formats.get(c)) for c in frame]
-        body = "".join(f"<td{_align(frame[c])}>{cell}</td>" for c, cell in zip(frame.columns[1:], cells[1:],
-                                                                               strict=True))
-        lines.append(f'<tr><th scope="row">{cells[0]}</th>{body}</tr>')
+    for i in range(len(frame)):
+        body = "".join(f"<td{align[c]}>{cells[c][i]}</td>" for c in others)
+        lines.append(f'<tr><th scope="row">{cells[first][i]}</th>{body}</tr>')
     caption = html.escape(caption)
     return (f'<div class="companion-table" id="tab-{name}" tabindex="0" role="region" aria-label="{caption}">'
             f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead>\n<tbody>"
             + "\n".join(lines) + "</tbody></table></div>")
 
 
-def _align(column):
-    return ' class="num"' if pd.api.types.is_numeric_dtype(column) else ""
+def _decimals(column):
+    """Return one format for a column of small numbers, with the decimals that three digits of each need."""
+    values = pd.to_numeric(column, errors="coerce").dropna()
+    if not pd.api.types.is_float_dtype(column) or len(values) < 2 or values.abs().max() >= 10:
+        return None
+    needed = max(len(f"{v:.3g}".partition(".")[2]) for v in values)
+    return f"{{:.{needed}f}}" if needed <= 4 and not any("e" in f"{v:.3g}" for v in values) else None
 
 
 def _cell(value, template):
-    """Format one cell; a missing value is a dash that is read out."""
+    """Format one cell; a missing value is a dash that is read out, a negative number has a minus sign."""
     if value is None or value is pd.NaT or (isinstance(value, numbers.Real) and math.isnan(value)):
-        return '<span title="not defined">–</span>'
+        return DASH
     if template:
-        return html.escape(template.format(value))
-    if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
-        return f"{float(value):.3g}"
-    return html.escape(str(value))
+        text = template.format(value)
+    elif isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
+        text = f"{float(value):.3g}"
+    else:
+        text = str(value)
+    return html.escape(MINUS.sub("\N{MINUS SIGN}", text))
 
 
 def glue(name: str, value, template: str | None = None) -> None:

@@ -11,6 +11,7 @@ from lib.files import InputError
 from lib.report.page import table
 
 LABELS = ("world", "backbone", "protocol", "target")
+COMMON = ("target", "windows", "events")     # go into the caption where all rows agree
 NEEDED = ("score", "interval", "p", "floors", "n_windows", "n_events", "n_effective", "certificate")
 
 
@@ -80,11 +81,14 @@ def scoreboard(rows: Iterable[Mapping], caption: str, name: str = "scoreboard") 
         raise InputError("scoreboard", "rows", 0, "at least one row")
     labels = [key for key in LABELS if any(key in row for row in rows)]
     frame = pd.DataFrame([{**{key: row.get(key, "") for key in labels}, **_shown(row)} for row in rows])
-    table(frame, name, caption)
+    same = [c for c in frame if len(rows) > 1 and c in COMMON and frame[c].nunique() == 1]
+    if same:       # said once, so that the table is no wider than it has to be
+        caption += f" In every row: {', '.join(f'{c} {frame[c].iloc[0]}' for c in same)}."
+    table(frame.drop(columns=same), name, caption)
     return rows
 
 
-def _highest(floors, n=3):
+def _highest(floors, n=2):
     """Name the highest floors; all of them are in the results file."""
     ranked = sorted(floors, key=floors.get, reverse=True)
     rest = f", {len(ranked) - n} lower" if len(ranked) > n else ""

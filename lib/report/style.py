@@ -3,15 +3,17 @@
 import matplotlib
 from matplotlib.figure import Figure
 
-WIDTH_IN = 6.4        # shown 720 px wide, the text width of a page; 10 pt is then 15.6 px, 7.6 px on a phone
-DPI = 200
+WIDTH_IN = 5.6        # shown 720 px wide, the text width of a page; 10 pt is then 18 px, 9 px on a phone
+DPI = 230
 SHOWN_PX = 720
 
 # Okabe and Ito's palette (colour-blind safe); yellow is left out, being too pale on white
 BLUE, ORANGE, GREEN, PINK, SKY, AMBER, INK, GREY = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#222222", "#767676")
 CYCLE = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY)
+DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)), (0, (8, 2)))
 COMPONENT_COLOURS = {"H": BLUE, "D": ORANGE, "Z": GREEN}
+COMPONENT_NAMES = {"H": "H (north)", "D": "D (east)", "Z": "Z (down)"}
 SEQUENTIAL = "cividis"     # power, counts: perceptually uniform, readable without colour
 HEAT = "inferno"           # maps laid over a grey image
 

@@ -1,0 +1,194 @@
+"""Many worlds: what each protocol reports when there is nothing to find, and when there is (layer 6).
+
+One job is one world under one sampling design, scored by simple models under several protocols. Jobs are
+independent: `run_jobs` takes an executor, writes each finished job under its configuration hash and
+continues where a killed run stopped. Chapters only plot what is stored. Source: validity.md D1, D2, D3.
+"""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from tqdm.auto import tqdm
+
+from lib import config, confounders, copies, floors, intervals, metrics, nulls, splits, stft, synthetic
+from lib.files import content_hash, write_json
+
+MODELS = ("logistic", "forest", "nearest")     # `oracle` knows the planted band
+BAND_HZ = (0.01, 0.05)                         # validity.md C8
+TREES = 80
+CANDIDATES = 10                                # epochs among which `test_stopping` picks [D]
+TARGETS = {"detection": 2, "magnitude": 4, "azimuth": 9}
+_CODE = ("experiments.py", "floors.py", "splits.py", "stft.py", "synthetic.py", "metrics.py", "intervals.py",
+         "confounders.py", "copies.py", "nulls.py", "purge.py")
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One world, one design, some protocols and models; every field is part of the stored result's name."""
+
+    design: str = "fair_ulf"
+    switch: str = ""                # a key of `confounders.SWITCHES`, planted alone
+    seed: int = 0
+    snr: float = 0.0
+    amplitude_law: str = "flat"
+    n_windows: int = 240
+    window_s: int = 3600
+    protocols: tuple[str, ...] = ("P2",)
+    models: tuple[str, ...] = ("logistic",)
+    targets: tuple[str, ...] = ("detection",)
+    folds: int = 5
+    permutations: int = 199         # of event labels against fixed predictions
+    refits: int = 0                 # of event labels with the model fitted again, instead of the former
+    bootstrap: int = 500
+    with_floors: bool = False
+
+
+def run_jobs(jobs: Iterable[Job], executor: Executor | None = None, folder: Path | None = None
+             ) -> pd.DataFrame:
+    """Run every job that is not on disk yet and return all their rows.
+
+    Parameters
+    ----------
+    jobs : iterable of Job
+    executor : concurrent.futures.Executor, optional
+    folder : Path, optional
+        `config.CACHE / "experiments"` by default.
+
+    Returns
+    -------
+    DataFrame
+        One row a job, protocol, model and target: the job's fields, accuracy, balanced accuracy, MCC with
+        its interval over events, p of the permutation of event labels, n_windows, n_groups.
+    """
+    folder, jobs = folder or config.CACHE / "experiments", list(jobs)
+    code = content_hash(*[(Path(__file__).parent / name).read_bytes() for name in _CODE])
+    paths = [folder / f"{content_hash(job, code)}.json" for job in jobs]
+    todo = [(job, path) for job, path in zip(jobs, paths, strict=True) if not path.exists()]
+    running = [executor.submit(_store, *item) for item in todo] if executor else []
+    for one in tqdm(running or todo, desc="worlds", disable=None, leave=False):
+        one.result() if executor else _store(*one)
+    rows = [row for path in paths for row in json.loads(path.read_text(encoding="utf-8"))]
+    return pd.DataFrame(rows)
+
+
+def run_job(job: Job) -> list[dict]:
+    """Score one world; see `run_jobs` for the rows."""
+    study = config.load("convnext", "light", {
+        "seed": job.seed, "world.snr": job.snr, "world.amplitude_law": job.amplitude_law,
+        "windows.design": job.design, "windows.n_windows": job.n_windows, "windows.window_s": job.window_s})
+    windows, features = _windows_and_features(study, job.switch)
+    rows = []
+    for protocol in job.protocols:
+        folds = splits.folds(windows, protocol, job.folds, job.seed, on_absent="ignore")
+        for target in job.targets:
+            truth = _truth(windows, target)
+            fits = {name: functools.partial(_predict, name, features, folds=folds, job=job)
+                    for name in job.models}
+            predicted = {name: fit(truth) for name, fit in fits.items()}
+            if job.with_floors and target != "detection":
+                predicted |= floors.floors(windows, folds, target, job.seed)
+            named = dataclasses.asdict(job) | {"protocol": protocol, "target": target}
+            rows += [named | {"model": name} | _score(job, windows, truth, y, target, fits.get(name))
+                     for name, y in predicted.items()]
+    return rows
+
+
+def _store(job, path):
+    write_json(path, [{k: v for k, v in row.items() if k not in ("protocols", "models", "targets")}
+                      for row in run_job(job)])
+
+
+def _windows_and_features(study, switch):
+    """Make the windows table and the numbers that models see, with one confounder planted or none."""
+    world, read = synthetic.make_world(study), None
+    windows, stage = synthetic.make_windows(study), confounders.STAGES.get(switch)
+    if stage == "table":
+        windows, _ = confounders.apply(switch, windows, kp=world.kp, dst=world.dst, seed=study.seed)
+    if stage == "record":
+        windows, read = confounders.apply(switch, windows, world.window, seed=study.seed)
+    images = _images(study, windows, read or world.window)
+    if stage == "images":
+        windows, images = confounders.apply(switch, windows, images, seed=study.seed)
+    frequency_hz = stft.frequencies_hz(study.stft)
+    inside = (frequency_hz >= BAND_HZ[0]) & (frequency_hz <= BAND_HZ[1])
+    found = floors.features(images, frequency_hz, study.seed)
+    return windows, found | {"oracle": images[:, :, inside].mean((2, 3))}
+
+
+def _images(study, windows, read, batch=64):
+    """Images of all windows (N, C, F, T); the record of copies is made once, then each is rendered."""
+    n, parts = int(study.windows.window_s), []
+    for start in range(0, len(windows), batch):
+        some = windows.iloc[start:start + batch]
+        base = some.drop_duplicates("parent_id")
+        x = stft.spectrogram(np.stack([read(s, t, n) for s, t in zip(base.station, base.start, strict=True)]),
+                             study.stft)
+        where = pd.Index(base.parent_id).get_indexer(some.parent_id)
+        parts.append(copies.render(x[where], some, study.seed))
+    return np.concatenate(parts)
+
+
+def _truth(windows, target):
+    """Class index of each window; `detection` is 1 for event windows."""
+    if target == "detection":
+        return (windows.event_id.to_numpy() != "").astype(np.int64)
+    return floors.class_index(windows, target)
+
+
+def _predict(name, features, truth, folds, job):
+    """Out-of-fold predictions of one simple model, shape (N,); -1 where a window is never tested."""
+    if job.switch == "test_stopping":
+        plain = [dataclasses.replace(job, switch="", seed=job.seed + i) for i in range(CANDIDATES)]
+        tried = [_predict(name, features, truth, folds, one) for one in plain]
+        return confounders.select_on_test(np.stack(tried), truth, folds)
+    known = {"logistic": ["band_power"], "oracle": ["oracle"]}.get(name, ["band_power", "thumbnail"])
+    x, found = np.hstack([features[key] for key in known]), np.full(len(truth), -1)
+    for train, test in folds:
+        classes = np.unique(truth[train])
+        found[test] = classes[0] if len(classes) == 1 else _model(name, job.seed).fit(
+            x[train], truth[train]).predict(x[test])
+    return found
+
+
+def _model(name, seed):
+    if name == "forest":
+        return RandomForestClassifier(TREES, min_samples_leaf=2, random_state=seed)
+    last = KNeighborsClassifier(1) if name == "nearest" else LogisticRegression(max_iter=500)
+    return make_pipeline(StandardScaler(), last)
+
+
+def _score(job, windows, truth, y, target, fit):
+    """Scores of tested windows, their interval and p with the event as the unit."""
+    tested, k, whole = y >= 0, TARGETS[target], truth
+    groups, truth, y = splits.groups(windows, "event")[tested], truth[tested], y[tested]
+    matrix = metrics.confusion(truth, y, k)
+    interval = intervals.bootstrap_confusion(truth, y, groups, k, metrics.mcc, job.bootstrap,
+                                             config.rng(job.seed, "bootstrap", target))
+    if job.refits and fit and target != "azimuth":
+        p = nulls.permutation_refit(lambda labels: _mcc(labels[tested], fit(labels)[tested], k), whole,
+                                    splits.groups(windows, "event"), job.refits, job.seed).p
+    else:
+        p = intervals.permutation_test(truth, y, groups, k, metrics.mcc, job.permutations, config.rng(
+            job.seed, "permutation", target), blocks=target == "azimuth").p
+    within = {} if target == "detection" else {
+        "within_event_mcc": float(metrics.mcc(metrics.within_event(truth, y, k)))}
+    return {"accuracy": float(metrics.accuracy(matrix)),
+            "majority": float(matrix.sum(1).max() / matrix.sum()),
+            "balanced_accuracy": float(metrics.balanced_accuracy(matrix)), "mcc": float(metrics.mcc(matrix)),
+            "low": interval.low, "high": interval.high, "p": p, "n_tested": int(tested.sum()),
+            "n_groups": interval.n_units, **within}
+
+
+def _mcc(truth, y, k):
+    return float(metrics.mcc(metrics.confusion(truth, y, k)))
