@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lib.files import InputError
-from lib.splits import check_rows, column, groups, start_date, times
+from lib.table_checks import check_rows, column, groups, seconds, start_date, times
 
 # kind -> what a training and a test window share
 LINKS = {
@@ -78,7 +78,7 @@ def certificate(windows: pd.DataFrame, folds: list[tuple[np.ndarray, np.ndarray]
 def _codes(windows):
     """Integer code of each window under each equality link, and the two intervals of each window."""
     start, end = times(windows, "start"), times(windows, "end")
-    early, late = start - _seconds(windows, "lookback_s"), end + _seconds(windows, "horizon_s")
+    early, late = start - seconds(windows, "lookback_s"), end + seconds(windows, "horizon_s")
     if (end <= start).any():
         row = int(np.argmax(end <= start))
         raise InputError("windows table", f"end, row {row}", str(end[row]), f"a time after {start[row]}")
@@ -90,17 +90,6 @@ def _codes(windows):
               **{key: groups(windows, key) for key in ("station_day", "event", "cluster", "station")}}
     codes = {kind: np.unique(label, return_inverse=True)[1] for kind, label in labels.items()}
     return codes, early, late, start, end
-
-
-def _seconds(windows, name):
-    if name not in windows:
-        raise InputError("windows table", "column", name, f"a table with {name}, 0 where there is none")
-    value = windows[name].to_numpy(float)
-    bad = ~np.isfinite(value) | (value < 0)
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise InputError("windows table", f"{name}, row {row}", value[row], "seconds, 0 or more")
-    return (value * 1e9).astype("timedelta64[ns]")
 
 
 def _overlaps(train_start, train_end, test_start, test_end):

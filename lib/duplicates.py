@@ -21,7 +21,7 @@ COSINE = 0.98         # more than (A9)
 THUMBNAIL = 16        # pixels a side (A9)
 CHUNK = 1024          # rows compared with all others at once
 FACTS = ("bytes", "name", "interval", "parent")
-_COPY = re.compile(r"([ _.-]*(aug(mented|mentation)?|copy|dup|flip(ped)?|rot(ated)?)[ _.-]*\d*)+$",
+_COPY = re.compile(r"(~\d+|[ _.-]*(aug(mented|mentation)?|copy|dup|flip(ped)?|rot(ated)?)[ _.-]*\d*)+$",
                    re.IGNORECASE)
 
 

@@ -30,7 +30,7 @@ TREES = 80
 CANDIDATES = 10                                # epochs among which `test_stopping` picks [D]
 TARGETS = {"detection": 2, "magnitude": 4, "azimuth": 9}
 _CODE = ("experiments.py", "floors.py", "splits.py", "stft.py", "synthetic.py", "metrics.py", "intervals.py",
-         "confounders.py", "copies.py", "nulls.py", "purge.py")
+         "confounders.py", "copies.py", "nulls.py", "purge.py", "table_checks.py")
 
 
 @dataclasses.dataclass(frozen=True)

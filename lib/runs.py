@@ -17,7 +17,7 @@ CLASSES = {"magnitude": len(MAGNITUDE_CLASSES), "azimuth": len(AZIMUTH_CLASSES)}
 PROBABILITIES = [f"p_{k}" for k in range(max(CLASSES.values()))]
 COLUMNS = ["study", "protocol", "fold", "seed", "window_id", "target", "y_true", "y_pred", *PROBABILITIES]
 _CODE = ("train.py", "runs.py", "device.py", "model.py", "losses.py", "augment.py", "schedule.py",
-         "splits.py", "purge.py", "scale.py")
+         "splits.py", "purge.py", "table_checks.py", "scale.py")
 
 
 def run_key(study: Study, content: str, protocol: str) -> str:

@@ -47,7 +47,7 @@ report.figure(fig, "window", caption="Six hours at one station, a day or more be
 
 # %% [markdown]
 # The earthquake has magnitude {glue:text}`magnitude` at {glue:text}`distance-km` km. Its precursor is a noise
-# between 10 and 50 mHz that comes in bursts, one each hour, on all three components.
+# between 10 and 50 mHz, polarised along the bearing of the source, that is on for a part of every hour.
 
 # %% tags=["show"]
 images = stft.spectrogram(np.stack(list(record.values())), study.stft)
@@ -169,5 +169,5 @@ report.save_results("02_spectrograms", {
 # %% [markdown]
 # ## Take-away
 # - A window is a few thousand numbers; a picture of it is many more pixels with less in them.
-# - The source adds power in its band and nowhere else, most visibly in Z.
+# - The source adds power in its band, and a little beside it where the transform smears it, most visibly in Z.
 # - The network is fed arrays on one fixed scale, the same for quiet and event windows.

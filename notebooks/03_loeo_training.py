@@ -226,8 +226,7 @@ report.figure(fig, "confusion", caption="Counts of true (rows) and predicted (co
                   "moderate ones are on the diagonal, medium ones are spread over their neighbours.")
 
 # %% [markdown]
-# The amplitude of the planted source grows with magnitude: large events are found, moderate ones sink into the
-# background.
+# The amplitude of the planted source grows with magnitude, so that neighbouring classes are confused most.
 #
 # ## Power alone cannot tell north from south
 # Spectrograms keep power and drop phase. A source to the north and one to the south give the same power in H,
@@ -286,6 +285,6 @@ for opened in (*data.values(), phase_data):
 # ## Take-away
 # - A split is described by the links it cuts. Folds by station and date leave earthquakes on both sides, and a
 #   calendar alone then scores far above chance.
-# - Held out by event, the networks return chance where there is no signal and rise above every floor where there
+# - Held out by event (P2), networks return chance where there is no signal and rise above every floor where there
 #   is one.
 # - Simple detectors stand beside the networks, and azimuth needs phase.

@@ -168,7 +168,8 @@ report.figure(fig, "profile", caption="Mean map against frequency, evidence for 
 
 # %% [markdown]
 # A map that looks physical is no evidence by itself: the network of the null world, which has nothing to find,
-# draws maps as well.
+# draws maps as well. Even in the planted world part of the energy lies outside the box, below 10 mHz and above
+# 50 mHz, where a network compares the band with its surroundings.
 #
 # ## Save
 

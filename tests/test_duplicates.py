@@ -94,7 +94,8 @@ def test_hours_that_touch_are_not_copies():
 @pytest.mark.parametrize(("name", "base"), [
     ("SCN_20200110_14_aug3.png", "SCN_20200110_14"), ("a/b/TRD-2020-01-01T14-aug1", "TRD-2020-01-01T14"),
     ("x_copy.npy", "x"), ("w1_augmented_2_flip", "w1"), ("SCN-20200110T14", "SCN-20200110T14"),
-    ("GTO_20200110_H00.PNG", "GTO_20200110_H00"), ("august", "august"), ("aug1", "aug1")])
+    ("GTO_20200110_H00.PNG", "GTO_20200110_H00"), ("august", "august"),
+    ("SCN-20200110T14~2", "SCN-20200110T14"), ("aug1", "aug1")])
 def test_the_base_of_a_file_name(name, base):
     assert duplicates.name_base(name) == base
 
