@@ -42,8 +42,8 @@ report.table(needed.rename_axis("true accuracy"), "events-needed", "Earthquakes 
 
 # %% [markdown]
 # ## Detection against amplitude
-# Fair design, one-hour windows, logistic regression. The *oracle* is given the planted band's power and nothing
-# else; it is the detector that a physicist who knew the answer would use.
+# Fair design, one-hour windows, logistic regression on the power of all bands. The *oracle* knows the planted band
+# and is given its power and nothing else; it cannot see from the other bands how disturbed the hour was.
 
 # %%
 protocols, models = ("P0", "P2", "P4", "P5"), ("logistic", "oracle")
@@ -70,7 +70,7 @@ bands = {f"{model}, P2": (rows.low.to_numpy(), rows.high.to_numpy()) for model, 
 fig = report.plot_lines(np.array(amplitudes), series, "amplitude (units of sigma0)", "accuracy of detection", bands=bands)
 report.figure(fig, "power", caption="Detection against planted amplitude when held out by event; shaded: range over "
                                     "worlds.",
-              alt="Two rising curves from one half at amplitude zero; the oracle lies above the pipeline.")
+              alt="Two curves that rise from about one half at amplitude zero as the source grows.")
 
 # %%
 last = wide.iloc[-1]

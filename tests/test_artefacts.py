@@ -80,6 +80,7 @@ def test_values_are_multiples_of_the_quantum(plain):
     assert np.abs(error).max() < 0.005 + 0.004 and abs(error.std() / (0.01 / np.sqrt(12)) - 1) < 0.25
 
 
+@pytest.mark.slow
 def test_spikes_have_their_rate_size_and_length():
     """Two a day, median 2 nT, 1 to 3 s, both signs, one component each."""
     x = added(only(spikes_per_day=2.0), 400 * DAY_S - 7200)

@@ -48,6 +48,7 @@ def flags(found):
     return [v.criterion for v in found.flagged]
 
 
+@pytest.mark.slow
 def test_a_clean_design_is_not_flagged():
     """Nothing is flagged over ten seeds, with images that carry the station's mark."""
     for seed in range(10):
@@ -103,6 +104,7 @@ def with_copies():
     return pd.concat([windows, *copies], ignore_index=True)
 
 
+@pytest.mark.slow
 def test_copies_stored_before_the_split_are_flagged_by_name_bytes_and_likeness():
     """The families are found without parent_id; P2 keeps them together."""
     windows = with_copies().drop(columns="parent_id")
@@ -261,6 +263,7 @@ def test_utc_times_are_read_however_they_are_written(text):
     assert found[0] == np.datetime64("2020-01-31T14:00") and found[1] == np.datetime64("2020-01-31")
 
 
+@pytest.mark.slow
 def test_the_command_line_audits_files_of_another_study(tmp_path, capsys):
     """Semicolons and a BOM; exit codes 0, 1 and 2; the JSON is the audit; npz rows are put in order."""
     windows = clean()
@@ -291,6 +294,7 @@ def test_the_command_line_audits_files_of_another_study(tmp_path, capsys):
         audit.read_x(str(path), windows)
 
 
+@pytest.mark.slow
 def test_an_audit_becomes_a_page(tmp_path, monkeypatch):
     """Tables for the book, and one HTML file from the JSON alone, with every verdict in it."""
     monkeypatch.setenv("PRECURSOR_OUT", str(tmp_path))

@@ -54,6 +54,7 @@ def test_nothing_to_test_is_an_error():
         comparison.expected_maximum(0)
 
 
+@pytest.mark.slow
 def test_holm():
     """As statsmodels; configurations tried and not shown count."""
     for seed in range(3):

@@ -181,6 +181,7 @@ def test_tensor(path):
             dataset.tensor(limit_gb=1e-6)
 
 
+@pytest.mark.slow
 def test_no_torch_for_exploration():
     """Importing the module and opening files needs neither torch nor matplotlib."""
     code = "import lib.dataset, lib.published, sys; assert not {'torch', 'matplotlib'} & set(sys.modules)"

@@ -229,6 +229,7 @@ def test_one_target_gives_one_row(data, base, table):
     assert [r["target"] for r in evaluate.score_rows(study, data, table, base)] == ["magnitude"]
 
 
+@pytest.mark.slow
 def test_predictions_that_know_nothing_cover_chance(data, base):
     """Over sixty draws, at most about one interval in twenty leaves 0 out, and small p are as rare."""
     missed, low_p = np.zeros(2), np.zeros(2)

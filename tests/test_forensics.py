@@ -268,6 +268,7 @@ def test_grim_finds_every_numerator_and_no_other(n, decimals, data):
 @relaxed
 @given(st.lists(st.integers(0, 10), min_size=4, max_size=4).filter(any),
        st.sets(st.sampled_from(sorted(forensics.METRICS)), min_size=1), st.integers(0, 2))
+@pytest.mark.slow
 def test_confusion_search_equals_full_enumeration(cells, names, decimals):
     """For small n, whatever is printed of a matrix: the same list as trying all of them."""
     exact = {m: forensics.METRICS[m](*cells) for m in names}
@@ -459,6 +460,7 @@ def test_damaged_tables_are_refused(text, tmp_path, capsys):
     assert "folds.csv" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_it_runs_as_a_module_without_torch():
     """`python -m lib.forensics` gives its exit status and never imports torch."""
     code = ("import runpy, sys; sys.argv = ['forensics', 'nyquist', '0.02', '60']\n"

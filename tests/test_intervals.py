@@ -70,6 +70,7 @@ def test_resampled_matrices_keep_groups_whole():
     assert (drawn.sum((1, 2)) == 20).all()
 
 
+@pytest.mark.slow
 def test_four_copies_double_the_standard_error():
     """T-A6b: SE(cluster)/SE(row) = 2.0 +- 0.1 for 200 clusters of 4 identical copies, p = 0.7."""
     right = (np.arange(200) < 140).repeat(4).astype(int)

@@ -85,6 +85,7 @@ def rate(catalog):
     return len(days[0] & days[1]) / len(days[1])
 
 
+@pytest.mark.slow
 def test_catalogue_nulls_see_a_real_relation_and_none_where_there_is_none(catalog):
     """A score that knows the true times reaches p = 1/(1+B); a score of the count alone does not."""
     for test in (nulls.time_shift_null, nulls.catalog_null):

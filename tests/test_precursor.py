@@ -145,6 +145,7 @@ def _nights(n):
                pc.precursor(event, row, start, 3600, 1.0, 7))
 
 
+@pytest.mark.slow
 def test_azimuth_is_found_at_snr_10_and_not_at_snr_0():
     """T-C8b: mean absolute error below 5 degrees at snr 10; 90 +- 3 * 51.96 / sqrt(N) at snr 0."""
     n, errors = 144, {0: [], 10: []}

@@ -109,6 +109,7 @@ def test_a_sampling_that_the_world_does_not_have_is_refused(tmp_path):
         synthetic.make_dataset(study, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_full_study_can_be_set_up():
     """World and windows of the published size; no record is computed."""
     study = config.load("convnext", "full")
