@@ -1,9 +1,5 @@
 """What every benchmark shares: interleaved repetitions, rows, the table and results/bench.json."""
 
-import os
-import platform
-import re
-import subprocess
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lib import config
+from lib import provenance
 from lib.files import write_json
 
 KEYS = ("name", "ratio", "goal", "better", "hardware", "commit")   # of a row in results/bench.json
@@ -76,7 +72,7 @@ def table(rows: list[Row]) -> str:
 
 def records(rows: list[Row]) -> list[dict]:
     """Rows as results/bench.json holds them, with the machine and the commit they were measured on."""
-    where = {"hardware": hardware(), "commit": commit()}
+    where = {"hardware": hardware(), "commit": provenance.commit()}
     return [{"name": row.name, "ratio": row.ratio, "goal": row.goal, "better": row.better, **where}
             for row in rows]
 
@@ -88,23 +84,5 @@ def write(path: Path, fresh: list[dict], kept: list[dict] = ()) -> None:
 
 
 def hardware() -> str:
-    """Processor, cores, torch threads and, where there is one, GPU."""
-    try:
-        model = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))[1]
-    except (OSError, TypeError):      # no such file, or no such line in it
-        model = platform.processor() or platform.machine()
-    parts = [model.strip(), f"{os.cpu_count()} cores", f"{torch.get_num_threads()} torch threads"]
-    return ", ".join(parts + ([torch.cuda.get_device_name()] if torch.cuda.is_available() else []))
-
-
-def commit() -> str:
-    """Short hash of the commit, with "-dirty" when lib differs from it; "unknown" without git."""
-    try:
-        short = _git("rev-parse", "--short", "HEAD").strip()
-        return short + ("-dirty" if _git("status", "--porcelain", "--", "lib").strip() else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _git(*words):
-    return subprocess.run(["git", *words], cwd=config.ROOT, capture_output=True, text=True, check=True).stdout
+    """Processor, cores, GPU where there is one, and torch threads."""
+    return f"{provenance.hardware()}, {torch.get_num_threads()} torch threads"

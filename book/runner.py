@@ -8,7 +8,6 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import shutil
 import sys
 import time
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from book import keys
-from lib import config
+from lib import config, provenance
 from lib.files import InputError, atomic_path, write_json
 
 ROOT, BUILD = keys.ROOT, keys.ROOT / "_build"
@@ -107,8 +106,9 @@ def execute(name: str, overrides: dict, place: Layout, data: str | None, target:
         temporary.write_text(json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
                              encoding="utf-8")
     _drop_old_figures(name, place, outputs, values.get("profile", "light"))
-    write_json(BUILD / "runs" / f"{name}.json", {"seconds": round(seconds, 1), "hardware": hardware(),
-                                                 "profile": values.get("profile", "light")})
+    write_json(BUILD / "runs" / f"{name}.json", {
+        "seconds": round(seconds, 1), "hardware": provenance.hardware(),
+        "profile": values.get("profile", "light")})
     return seconds
 
 
@@ -143,15 +143,6 @@ def _drop_old_figures(name, place, outputs, profile):
     for path in folder.glob(f"{name}-*"):
         if path.suffix in (".png", ".pdf") and path.relative_to(place.out).as_posix() not in outputs:
             path.unlink()
-
-
-def hardware() -> str:
-    """Name the processor and count its cores."""
-    model = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), model)
-    return f"{model}, {os.cpu_count()} cores"
 
 
 def write_index(figures: Path) -> None:

@@ -1,5 +1,4 @@
 import json
-import subprocess
 
 import numpy as np
 import pytest
@@ -61,21 +60,6 @@ def test_unknown_measure_is_refused(tmp_path):
     with pytest.raises(InputError, match="step-light"):
         bench.main(["steps"], tmp_path / "bench.json")
     assert not list(tmp_path.iterdir())
-
-
-def test_commit_tells_when_the_library_differs(monkeypatch):
-    answers = {"rev-parse": "abc1234\n", "status": ""}
-    monkeypatch.setattr(measure, "_git", lambda word, *rest: answers[word])
-    assert measure.commit() == "abc1234"
-    answers["status"] = " M lib/train.py\n"
-    assert measure.commit() == "abc1234-dirty"
-
-
-def test_commit_is_unknown_outside_git(monkeypatch):
-    def fail(*words):
-        raise subprocess.CalledProcessError(128, words)
-    monkeypatch.setattr(measure, "_git", fail)
-    assert measure.commit() == "unknown"
 
 
 def test_race_times_each_step_of_fit_and_leaves_the_schedule(tmp_path):

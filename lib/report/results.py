@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from lib import config
+from lib import config, provenance
 from lib.files import InputError, write_json
 from lib.report.page import current, output_folder
 
@@ -17,7 +17,8 @@ def save_results(notebook: str, values: dict) -> None:
     """Write the page's numbers to results/<profile>/<notebook>.json below the output folder.
 
     Glued numbers are added under ``numbers``, releases of the packages that matter under ``versions``.
-    Data frames become lists of rows. No date, no machine: an unchanged result leaves an unchanged file.
+    Data frames become lists of rows. No date, and no machine except for `full`, whose results name hardware
+    and commit: an unchanged result leaves an unchanged file.
 
     Raises
     ------
@@ -30,6 +31,8 @@ def save_results(notebook: str, values: dict) -> None:
         raise InputError("report.save_results", "notebook", notebook, f"the open page, {page.notebook!r}")
     content = {"notebook": notebook, "profile": page.profile, "numbers": dict(page.numbers),
                "versions": {name: importlib.metadata.version(name) for name in VERSIONED}, **values}
+    if page.profile == "full":
+        content |= {"hardware": provenance.hardware(), "commit": provenance.commit()}
     write_json(output_folder("results", page.profile) / f"{notebook}.json", _plain(content, notebook))
 
 
