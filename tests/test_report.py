@@ -296,3 +296,12 @@ def test_counts_are_readable_on_every_shade():
                           ((c + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722)
                  for x in (back, charts._readable(back))]
         assert (max(light) + 0.05) / (min(light) + 0.05) >= 3, share
+
+
+def test_full_results_name_machine_and_commit(shown):
+    """What a GPU or a cluster made says where and from what; smoke and light stay free of both."""
+    report.save_results("01_toy", {"a": 1})
+    assert not {"hardware", "commit"} & set(report.load_results("01_toy", "smoke"))
+    report.begin("01_toy", "full")
+    report.save_results("01_toy", {"a": 1})
+    assert {"hardware", "commit"} <= set(report.load_results("01_toy", "full"))
