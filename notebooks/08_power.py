@@ -104,6 +104,32 @@ report.glue("pipeline-power", "not defined in this run" if share is None else f"
 # The smallest amplitude at which the oracle is significant in 95 % of the worlds: {glue:text}`oracle-snr`. The
 # pipeline's power there: {glue:text}`pipeline-power`.
 #
+# ## The committed full run
+
+# %%
+full = report.load_results("08_power", "full", required=False) if profile != "full" else None
+best = pd.DataFrame(full["curve"] if full else curve.to_dict("records"))
+source = "committed full run" if full else "this run; no full run is committed"
+held_out = best[best.protocol == "P2"].pivot(index="snr", columns="model", values=["accuracy", "power"])
+held_out.columns = [f"{model}, {value}" for value, model in held_out.columns]
+held_out.index = [f"{snr:g}" for snr in held_out.index]
+report.table(held_out.rename_axis("snr"), "power-full", f"Accuracy and share of significant worlds under P2, {source}.",
+             {name: "{:.2f}" for name in held_out})
+
+# %%
+chosen = full or {"oracle_snr_at_95_percent": reached, "pipeline_power_there": share}
+at, there = chosen["oracle_snr_at_95_percent"], chosen["pipeline_power_there"]
+report.glue("full-oracle-snr", "not reached" if at is None else f"{at:g}")
+report.glue("full-oracle-nt", "not reached" if at is None else f"{at * sigma0_nt * 10 ** 0.25:.3f}")
+report.glue("full-pipeline-power", "not defined" if there is None else f"{there:.2f}")
+report.glue("full-power-worlds", int(best.n_worlds.min()))
+
+# %% [markdown]
+# Over {glue:text}`full-power-worlds` worlds at each amplitude, the oracle is significant in 95 % of them from
+# amplitude {glue:text}`full-oracle-snr` on ({glue:text}`full-oracle-nt` nT at magnitude 6); the pipeline's power
+# there is {glue:text}`full-pipeline-power`. The pipeline sees the other bands too, and with them how disturbed the
+# hour was.
+#
 # ## Save
 
 # %%
