@@ -1,8 +1,16 @@
 """Fixtures that every test module may use."""
 
+import os
+
 import pytest
+from hypothesis import settings
 
 from lib import config
+
+# the same examples every time, on machines of any speed; HYPOTHESIS_PROFILE=search looks for new ones
+settings.register_profile("repeat", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
 
 @pytest.fixture(scope="session")

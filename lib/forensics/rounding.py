@@ -120,7 +120,9 @@ def grim(percent: float | str, decimals: int, n: int, whole: int = 100) -> list[
     """
     n = check_n(n)
     v, d = _share_digits(percent, decimals, whole)
-    low, high = max(0, -((1 - 2 * v) * n // d)), min(n, (2 * v + 1) * n // d)
+    high, tie = divmod((2 * v + 1) * n, d)
+    high -= tie == 0 and v % 2      # a tie above an odd digit goes up, half up as well as half to even
+    low, high = max(0, -((1 - 2 * v) * n // d)), min(n, high)
     if high - low >= MOST:
         raise InputError("forensics.grim", "n", n, f"fewer than {MOST} numerators; this has {high - low + 1}")
     return list(range(low, high + 1))
