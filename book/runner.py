@@ -101,7 +101,7 @@ def execute(name: str, overrides: dict, place: Layout, data: str | None, target:
     outputs = {p: keys.file_hash(place.out / p) for p in outputs if (place.out / p).is_file()}
     notebook.metadata["companion"] = {
         "notebook": name, "source": f"notebooks/{name}.py", "parameters": values, "parts": found,
-        "key": keys.key_of(found), "outputs": outputs, "data": "real records" if data else "synthetic"}
+        "key": keys.key_of(found), "outputs": outputs, "data": _data_of(name, found, data)}
     with atomic_path(target) as temporary:
         temporary.write_text(json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
                              encoding="utf-8")
@@ -110,6 +110,13 @@ def execute(name: str, overrides: dict, place: Layout, data: str | None, target:
         "seconds": round(seconds, 1), "hardware": provenance.hardware(),
         "profile": values.get("profile", "light")})
     return seconds
+
+
+def _data_of(name, parts, data):
+    """Say in two words what a chapter's numbers come from."""
+    if "DATA" in keys.inputs(keys.source(name)):
+        return "real records" if data else "real records, committed results"
+    return "printed numbers" if "lib/printed.py" in parts else "synthetic"
 
 
 def _papermill(name, values, env):
