@@ -14,6 +14,7 @@ from torchvision.transforms.functional import to_tensor
 from benchmarks.measure import Row, clock, seconds
 from lib import config, model, schedule, stft, train
 from lib.files import InputError
+from lib.studies import N_CLASSES
 
 PLAIN = {"training.augmentation": None, "training.epochs": 1, "training.warmup_epochs": 0}
 BATCHES = 2      # different ones; the rivals take them in turn
@@ -148,12 +149,12 @@ def examples(study):
     """Images of noise (N, 3, F, T), zero mean and unit variance, and labels; `BATCHES` batches of them."""
     n, random = study.training.batch_size * BATCHES, np.random.default_rng(0)
     x = stft.spectrogram(random.normal(size=(n, 3, study.windows.window_s)).astype(np.float32), study.stft)
-    return (x - x.mean()) / x.std(), {t: random.integers(k, size=n) for t, k in model.CLASSES.items()}
+    return (x - x.mean()) / x.std(), {t: random.integers(k, size=n) for t, k in N_CLASSES.items()}
 
 
 def split(labels, batch, device):
     """Labels of each batch and class weights, on the device."""
-    weights = {f"w_{t}": torch.ones(k, device=device) for t, k in model.CLASSES.items()}
+    weights = {f"w_{t}": torch.ones(k, device=device) for t, k in N_CLASSES.items()}
     return [{**weights, **{t: torch.tensor(v[i * batch:(i + 1) * batch], device=device)
                            for t, v in labels.items()}} for i in range(BATCHES)]
 

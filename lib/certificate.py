@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lib.files import InputError
-from lib.table_checks import check_rows, column, groups, seconds, start_date, times
+from lib.table_checks import DAY, check_rows, column, groups, seconds, start_date, times
 
 # kind -> what a training and a test window share
 LINKS = {
@@ -20,7 +20,6 @@ LINKS = {
     "overlap": "time: [start - lookback, end + horizon) intersect, at any stations",
     "station": "station",
 }
-DAY = np.timedelta64(1, "D")
 
 
 def audit_split(windows: pd.DataFrame, train: np.ndarray, test: np.ndarray) -> dict:

@@ -20,9 +20,8 @@ from lib import drift, stft
 from lib.config import ROOT
 from lib.files import InputError, atomic_path, canonical_json, content_hash
 from lib.hdf5 import file_hash, images_hash, new_file, read_table, table_hash, write_table
-from lib.studies import AZIMUTH_CLASSES, MAGNITUDE_CLASSES, Study
+from lib.studies import CLASSES, Study
 
-CLASSES = {"magnitude": MAGNITUDE_CLASSES, "azimuth": AZIMUTH_CLASSES}
 COLUMNS = ("window_id", "station", "start", "end", "magnitude_class", "azimuth_class")   # at least
 FIELDS = ("x", "windows", "dropped", "frequency_hz", "time_s")
 ATTRIBUTES = ("channels", "units", "configuration", "config_hash", "x_sha256", "content_hash",

@@ -12,8 +12,8 @@ from lib import config, floors, intervals, metrics, splits
 from lib.certificate import LINKS, certificate
 from lib.files import InputError
 from lib.hdf5 import table_hash
-from lib.runs import CLASSES, COLUMNS
-from lib.studies import AZIMUTH_CLASSES, Study
+from lib.runs import COLUMNS
+from lib.studies import AZIMUTH_CLASSES, N_CLASSES, Study
 
 
 def baselines(study: Study, dataset, protocol: str, floors_of: dict | None = None) -> dict:
@@ -118,7 +118,7 @@ def _aligned(predictions, windows, target, labels):
 
 def _score(study, windows, rows, target, base, labels):
     """One score row: MCC with its interval, p, floors, comparators and counts."""
-    k, spec = CLASSES[target], study.evaluation
+    k, spec = N_CLASSES[target], study.evaluation
     y, predicted = rows.y_true.to_numpy(), rows.y_pred.to_numpy()
     groups = splits.groups(windows, "event")
     drawn = config.rng(study.seed, "bootstrap", target)

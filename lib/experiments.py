@@ -23,12 +23,13 @@ from tqdm.auto import tqdm
 
 from lib import config, confounders, copies, floors, intervals, metrics, nulls, splits, stft, synthetic
 from lib.files import content_hash, write_json
+from lib.studies import N_CLASSES
 
 MODELS = ("logistic", "forest", "nearest")     # `oracle` knows the planted band
 BAND_HZ = (0.01, 0.05)                         # validity.md C8
 TREES = 80
 CANDIDATES = 10                                # epochs among which `test_stopping` picks [D]
-TARGETS = {"detection": 2, "magnitude": 4, "azimuth": 9}
+TARGETS = {"detection": 2} | N_CLASSES
 _CODE = ("experiments.py", "floors.py", "splits.py", "stft.py", "synthetic.py", "metrics.py", "intervals.py",
          "confounders.py", "copies.py", "nulls.py", "purge.py", "table_checks.py")
 

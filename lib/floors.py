@@ -20,9 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from lib.config import rng
 from lib.files import InputError
 from lib.splits import check_rows, column, start_date, times
-from lib.studies import AZIMUTH_CLASSES, MAGNITUDE_CLASSES
+from lib.studies import CLASSES
 
-CLASSES = {"magnitude": MAGNITUDE_CLASSES, "azimuth": AZIMUTH_CLASSES}
 N_BANDS = 8          # log-spaced bands of the frequency axis [D]
 THUMBNAIL = 8        # pixels a side (B3)
 RANDOM_WIDTHS = (16, 32, 64)   # channels of the untrained network (B7) [D]

@@ -15,9 +15,8 @@ from timm.models.vgg import VGG
 from torch import nn
 
 from lib.files import InputError, atomic_path, content_hash, write_json
-from lib.studies import NetworkSpec
+from lib.studies import N_CLASSES, NetworkSpec
 
-CLASSES = {"magnitude": 4, "azimuth": 9}         # S1; Normal is class 0 of both
 BACKBONES = {                                    # our names -> timm's; any other timm name works as well
     "convnext": "convnext_tiny",
     "convnext_small": "convnext_small",
@@ -49,7 +48,7 @@ class MultiTask(nn.Module):
         return {target: head(features) for target, head in self.heads.items()}
 
 
-def build(spec: NetworkSpec, channels: int = 3, classes: dict[str, int] = CLASSES) -> MultiTask:
+def build(spec: NetworkSpec, channels: int = 3, classes: dict[str, int] = N_CLASSES) -> MultiTask:
     """Build a network; its random numbers are torch's, so that `torch.manual_seed` before it decides.
 
     Parameters

@@ -9,10 +9,9 @@ import xarray as xr
 from lib import stft, train
 from lib.earth import records
 from lib.files import InputError
-from lib.studies import AZIMUTH_CLASSES, COMPONENTS, MAGNITUDE_CLASSES
+from lib.studies import CLASSES, COMPONENTS
 
 BATCH = 64                # windows transformed at a time
-NAMES = {"magnitude": MAGNITUDE_CLASSES, "azimuth": AZIMUTH_CLASSES}
 
 
 def predict(record: xr.Dataset, weights: str | Path, step_s: int | None = None) -> pd.DataFrame:
@@ -56,10 +55,10 @@ def predict(record: xr.Dataset, weights: str | Path, step_s: int | None = None) 
     parts = np.split(starts[valid], range(BATCH, int(valid.sum()), BATCH)) if valid.any() else []
     answers = [train.predict_probabilities(trained, _images(values, part, n, study), study) for part in parts]
     for target in study.targets:
-        found = np.concatenate([np.empty((0, len(NAMES[target]))), *(p[target] for p in answers)])
-        table[f"{target}_class"] = pd.Series(np.array(NAMES[target], object)[found.argmax(1)],
+        found = np.concatenate([np.empty((0, len(CLASSES[target]))), *(p[target] for p in answers)])
+        table[f"{target}_class"] = pd.Series(np.array(CLASSES[target], object)[found.argmax(1)],
                                              index=table.index[valid], dtype=object)
-        for k, name in enumerate(NAMES[target]):
+        for k, name in enumerate(CLASSES[target]):
             table[f"p_{target}_{name}"] = pd.Series(found[:, k], index=table.index[valid], dtype=float)
     return table
 

@@ -11,10 +11,9 @@ import pandas as pd
 import torch
 
 from lib.files import InputError, atomic_path, canonical_json, content_hash
-from lib.studies import AZIMUTH_CLASSES, MAGNITUDE_CLASSES, Study
+from lib.studies import N_CLASSES, Study
 
-CLASSES = {"magnitude": len(MAGNITUDE_CLASSES), "azimuth": len(AZIMUTH_CLASSES)}
-PROBABILITIES = [f"p_{k}" for k in range(max(CLASSES.values()))]
+PROBABILITIES = [f"p_{k}" for k in range(max(N_CLASSES.values()))]
 COLUMNS = ["study", "protocol", "fold", "seed", "window_id", "target", "y_true", "y_pred", *PROBABILITIES]
 _CODE = ("train.py", "runs.py", "device.py", "model.py", "losses.py", "augment.py", "schedule.py",
          "splits.py", "purge.py", "table_checks.py", "scale.py")
@@ -56,7 +55,7 @@ def check_representation(study: Study, dataset) -> None:
         Naming the field in which dataset and study differ.
     """
     if not study.targets:
-        raise InputError("study", "targets", study.targets, ", ".join(CLASSES))
+        raise InputError("study", "targets", study.targets, ", ".join(N_CLASSES))
     wanted = json.loads(canonical_json(study))
     for part, name in (*(("stft", name) for name in wanted["stft"]), ("windows", "window_s"),
                        ("windows", "sampling_s")):
@@ -100,7 +99,7 @@ def read_fold(path: Path, window_ids: np.ndarray, labels: dict[str, np.ndarray])
         table = table.astype({name: int for name in ("fold", "seed", "y_true", "y_pred")})
     except (OSError, ValueError) as error:
         raise _damaged(path, "table", str(error)) from error
-    k = table.target.map(CLASSES).to_numpy()
+    k = table.target.map(N_CLASSES).to_numpy()
     for name, expected in (("window_id", np.tile(window_ids, len(labels))),
                            ("target", np.repeat(list(labels), len(window_ids))),
                            ("y_true", np.concatenate(list(labels.values())))):

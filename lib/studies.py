@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 MAGNITUDE_CLASSES = ("Normal", "Moderate", "Medium", "Large")        # S1: -, 4-4.9, 5-5.9, >= 6
 AZIMUTH_CLASSES = ("Normal", "N", "NE", "E", "SE", "S", "SW", "W", "NW")   # S1: sectors of 45 degrees
+CLASSES = {"magnitude": MAGNITUDE_CLASSES, "azimuth": AZIMUTH_CLASSES}     # Normal is class 0 of both
+N_CLASSES = {target: len(names) for target, names in CLASSES.items()}
 COMPONENTS = "HDZ"                                                   # x north, y east, z down
 
 

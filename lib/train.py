@@ -14,9 +14,9 @@ from tqdm.auto import tqdm
 from lib import augment, config, device, losses, model, runs, schedule, splits
 from lib.dataset import open_dataset
 from lib.files import InputError, write_json
-from lib.runs import CLASSES, run_key, weights_path
+from lib.runs import run_key, weights_path
 from lib.scale import fit_scale
-from lib.studies import Study
+from lib.studies import N_CLASSES, Study
 
 
 @dataclasses.dataclass
@@ -66,7 +66,7 @@ def fit(study: Study, x: np.ndarray, labels: dict[str, np.ndarray], fit_idx: np.
                        for rows in (fit_idx, select_idx))
     y_fit, y_select = ({t: torch.tensor(labels[t][rows], device=place) for t in study.targets}
                        for rows in (fit_idx, select_idx))
-    weights = {t: losses.class_weights(v, CLASSES[t]) for t, v in y_fit.items()}
+    weights = {t: losses.class_weights(v, N_CLASSES[t]) for t, v in y_fit.items()}
     decades = torch.as_tensor(std, device=place)       # of power in one unit of a scaled channel
 
     with device.reproducible(seed, spec.threads):
@@ -251,7 +251,7 @@ def _batches(order, size):
 def _start(study, shape, place):
     """Network and optimiser before the first step, for images (C, F, T) that it can take."""
     spec = study.training
-    network = model.build(study.network, shape[0], {t: CLASSES[t] for t in study.targets}).to(place)
+    network = model.build(study.network, shape[0], {t: N_CLASSES[t] for t in study.targets}).to(place)
     try:
         with torch.inference_mode():
             network.eval()(torch.zeros(1, *shape, device=place))

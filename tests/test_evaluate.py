@@ -7,8 +7,8 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix, matthews_
 
 from lib import certificate, config, dataset, evaluate, files, floors, report, splits
 from lib.files import InputError
-from lib.runs import CLASSES, COLUMNS, PROBABILITIES
-from lib.studies import AZIMUTH_CLASSES, MAGNITUDE_CLASSES
+from lib.runs import COLUMNS, PROBABILITIES
+from lib.studies import AZIMUTH_CLASSES, MAGNITUDE_CLASSES, N_CLASSES
 
 STUDY = config.load("convnext", "smoke", {
     "windows.window_s": 1800, "stft.size": (8, 8), "evaluation.folds": 4, "evaluation.bootstrap": 400,
@@ -59,7 +59,7 @@ def guesses(data, right, seed=0):
     """Probabilities that favour the truth in about a share `right` of the earthquakes and blocks."""
     rng, found = np.random.default_rng(seed), {}
     group = np.unique(splits.groups(data.windows, "event"), return_inverse=True)[1]
-    for target, k in CLASSES.items():
+    for target, k in N_CLASSES.items():
         p = rng.dirichlet(np.ones(k), group.max() + 1)[group]
         known = (rng.uniform(size=group.max() + 1) < right)[group]
         p[known, data.labels(target)[known]] += 2
@@ -95,7 +95,7 @@ def in_order(data, table, target):
     return found.y_true.to_numpy(), found.y_pred.to_numpy()
 
 
-@pytest.mark.parametrize("target", CLASSES)
+@pytest.mark.parametrize("target", N_CLASSES)
 def test_scores_and_counts_equal_those_of_scikit_learn(data, base, table, rows, target):
     """Score, floors, comparators, accuracy and confusion by another library from the same tables."""
     y, predicted = in_order(data, table, target)
@@ -104,7 +104,7 @@ def test_scores_and_counts_equal_those_of_scikit_learn(data, base, table, rows, 
     assert row["accuracy"] == pytest.approx(np.mean(y == predicted))
     assert row["majority_accuracy"] == 0.5                                     # 96 quiet of 192
     assert row["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(y, predicted))
-    assert row["confusion"] == confusion_matrix(y, predicted, labels=range(CLASSES[target])).tolist()
+    assert row["confusion"] == confusion_matrix(y, predicted, labels=range(N_CLASSES[target])).tolist()
     for kind in ("floors", "comparators"):
         expected = {name: matthews_corrcoef(y, p) for name, p in base[target][kind].items()}
         assert row[kind] == pytest.approx(expected)
@@ -142,7 +142,7 @@ def test_interval_and_p_agree_with_a_plain_loop_over_earthquakes(data, table, ro
 def test_a_floor_is_not_above_itself(data, base):
     """Predictions equal to the best floor lie exactly nothing above it."""
     first = evaluate.score_rows(STUDY, data, predictions(data, base["folds"], guesses(data, 0.6)), base)[0]
-    copied = {t: np.eye(k)[base[t]["floors"][first["best_floor"]]] for t, k in CLASSES.items()}
+    copied = {t: np.eye(k)[base[t]["floors"][first["best_floor"]]] for t, k in N_CLASSES.items()}
     row = evaluate.score_rows(STUDY, data, predictions(data, base["folds"], copied), base)[0]
     assert row["above_best_floor"] == [0.0, 0.0] and row["score"] == row["floors"][first["best_floor"]]
 
@@ -187,7 +187,7 @@ def test_floors_are_taken_over_from_a_world_with_the_same_windows(data, base, mo
     other = dataset.build(tmp_path / "y.h5", make_windows(), lambda *a: 9 * noise(*a), STUDY)
     with dataset.open_dataset(other) as opened:
         again = evaluate.baselines(STUDY, opened, "P2", floors_of=base)
-    for target in CLASSES:
+    for target in N_CLASSES:
         assert again[target]["floors"] is base[target]["floors"]
         assert again[target]["comparators"].keys() == base[target]["comparators"].keys()
 

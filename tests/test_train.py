@@ -14,7 +14,7 @@ import pytest
 
 from lib import config, dataset, runs, train
 from lib.files import InputError
-from lib.studies import AZIMUTH_CLASSES, MAGNITUDE_CLASSES
+from lib.studies import AZIMUTH_CLASSES, MAGNITUDE_CLASSES, N_CLASSES
 
 STUDY = config.load("convnext", "smoke", {"windows.window_s": 1800, "evaluation.folds": 3})
 
@@ -96,7 +96,7 @@ def test_same_seed_same_predictions_with_and_without_pool(path, tmp_path):
 
 def test_predictions_table_is_complete(path, tmp_path):
     table = train.cross_validate(STUDY, path, "P0", folder=tmp_path)
-    for target, k in train.CLASSES.items():
+    for target, k in N_CLASSES.items():
         rows = table[table.target == target]
         assert sorted(rows.window_id) == sorted(WINDOWS.window_id)
         p = rows[[f"p_{i}" for i in range(k)]].to_numpy()
@@ -368,7 +368,7 @@ def test_the_network_kept_is_that_of_the_best_epoch(path):
     assert len(fitted.history) == min(8, fitted.best_epoch + 1 + study.training.patience)
     total = 0.0
     for target, p in train.predict_probabilities(fitted, x[select], study).items():
-        y, k = labels[target], train.CLASSES[target]
+        y, k = labels[target], N_CLASSES[target]
         n = np.bincount(y[fit_rows], minlength=k)
         weight = np.where(n > 0, len(fit_rows) / (n > 0).sum() / np.maximum(n, 1), 0)[y[select]]
         loss = -(weight * np.log(p[np.arange(len(select)), y[select]])).sum() / weight.sum()
