@@ -1,6 +1,7 @@
 # The front door. Needs only make and Python 3.11 to 3.13; everything else is installed into .venv.
 #   make book                 run what is stale, build the site          PROFILE=light|smoke|full  DATA=folder  JOBS=2
 #   make run NB=03_loeo_training P="-p folds 3 -p profile smoke" OUT=path.ipynb
+#   make fetch STATION=KAK FROM=2011-03-01 TO=2011-03-31 KIND=geomag|events|kp|dst|ionex DATA=folder
 
 PYTHON  ?= python3
 PROFILE ?= light
@@ -8,6 +9,10 @@ DATA    ?=
 JOBS    ?= 2
 OUT     ?=
 P       ?=
+KIND    ?= geomag
+STATION ?=
+FROM    ?=
+TO      ?=
 SITE    := _build/html/index.html
 
 # what a shell may carry in that would change what is installed, imported or written
@@ -27,7 +32,7 @@ endif
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help book notebooks site run test check bench lock pdf clean
+.PHONY: help book notebooks site run fetch test check bench lock pdf clean
 
 help:                   ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +59,11 @@ run: .venv/.ready       ## run one notebook: NB=name P="-p folds 3" OUT=path.ipy
 	@test -n "$(NB)" || { echo "error: name a notebook:  make run NB=03_loeo_training P=\"-p profile smoke\""; exit 2; }
 	@$(PY) -m book.runner run "$(NB)" $(P) $(if $(OUT),--out "$(OUT)") $(if $(DATA),--data "$(DATA)")
 
+fetch: .venv/.ready     ## open data into DATA=folder: STATION=KAK FROM=2011-03-01 TO=2011-03-31 KIND=geomag
+	@test -n "$(FROM)" -a -n "$(TO)" || { echo "error: name the days:  make fetch STATION=KAK FROM=2011-03-01 TO=2011-03-31"; exit 2; }
+	@$(PY) -m lib.earth.fetch --kind "$(KIND)" $(if $(STATION),--station "$(STATION)") --from "$(FROM)" --to "$(TO)" \
+	  --out "$(or $(DATA),data)" $(P)
+
 test: .venv/.ready      ## every test; real records too if DATA= or PRECURSOR_DATA names their folder
 	@$(if $(DATA),PRECURSOR_DATA="$(DATA)" )OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
 
@@ -65,7 +75,7 @@ bench: .venv/.ready     ## ratios against what a user would pick instead, into r
 	@$(PY) -m benchmarks
 
 lock: .venv/.ready      ## resolve pyproject.toml again: lock.txt, uv.txt, environment.yml
-	@.venv/bin/uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
+	@.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o requirements/lock.txt
 	@echo uv | .venv/bin/uv pip compile - --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o requirements/uv.txt

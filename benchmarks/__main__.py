@@ -5,12 +5,25 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import bench_step, bench_stft, bench_world, measure
+from benchmarks import (
+    bench_cwt,
+    bench_ionex,
+    bench_step,
+    bench_stft,
+    bench_tec,
+    bench_world,
+    bench_year,
+    measure,
+)
 from lib import config
 from lib.files import InputError
 
 MEASURES = {
     "stft": bench_stft.images,
+    "cwt": bench_cwt.images,
+    "ionex": bench_ionex.run,
+    "year": bench_year.run,
+    "tec": bench_tec.images,
     "memory": bench_stft.memory,
     "world": bench_world.run,
     "step-light": bench_step.light,

@@ -24,7 +24,10 @@ RESULTS = ROOT / "results"
 CACHE = Path(os.environ.get("PRECURSOR_CACHE", ROOT / "_build" / "cache"))
 
 PROFILES: dict[str, dict[str, dict[str, object]]] = {
-    "full": {"convnext": {"training.autocast": "bfloat16", "training.channels_last": True}},
+    "full": {
+        "convnext": {"training.autocast": "bfloat16", "training.channels_last": True},
+        "crnn": {"training.autocast": "bfloat16", "training.channels_last": True},
+    },
     "light": {"convnext": {
         "world.years": 4.0,
         "windows.n_windows": 480,
@@ -42,6 +45,39 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
         "training.threads": 1,
         "training.channels_last": True,
         "evaluation.folds": 5,
+    }, "crnn": {
+        "world.years": 8.0,
+        "windows.window_s": 21600,
+        "windows.hour_utc": 14,
+        "windows.n_windows": 480,
+        "windows.stations_per_event": 2,
+        "windows.lead_days": (1, 3),
+        "windows.n_storm": 120,
+        "windows.n_storm_cases": 60,
+        "cwt.n_scales": 32,
+        "cwt.n_times": 72,
+        "network.light": True,
+        "training.epochs": 15,
+        "training.learning_rate": 5e-3,
+        "training.patience": 15,
+        "training.threads": 1,
+        "training.channels_last": True,
+    }, "tec": {
+        "windows.n_windows": 600,
+        "network.light": True,
+        "training.epochs": 12,
+        "training.learning_rate": 2e-3,
+        "training.patience": 12,
+        "training.threads": 1,
+    }, "observatory": {
+        "world.years": 4.0,
+        "windows.window_s": 86400,
+        "windows.n_windows": 320,
+        "network.light": True,
+        "training.epochs": 12,
+        "training.learning_rate": 2e-3,
+        "training.patience": 12,
+        "training.threads": 1,
     }},
     "smoke": {"convnext": {
         "world.years": 1.0,
@@ -56,6 +92,42 @@ PROFILES: dict[str, dict[str, dict[str, object]]] = {
         "training.patience": 2,
         "training.threads": 1,
         "evaluation.folds": 3,
+        "evaluation.bootstrap": 200,
+        "evaluation.permutations": 99,
+    }, "crnn": {
+        "world.years": 3.0,
+        "windows.window_s": 3600,
+        "windows.hour_utc": 14,
+        "windows.n_windows": 80,
+        "windows.lead_days": (1,),
+        "windows.n_storm": 30,
+        "windows.n_storm_cases": 10,
+        "cwt.n_scales": 16,
+        "cwt.n_times": 24,
+        "network.light": True,
+        "training.epochs": 2,
+        "training.learning_rate": 2e-3,
+        "training.threads": 1,
+        "evaluation.folds": 3,
+        "evaluation.bootstrap": 200,
+        "evaluation.permutations": 199,
+    }, "tec": {
+        "world.years": 4.0,
+        "windows.n_windows": 80,
+        "network.light": True,
+        "training.epochs": 2,
+        "training.threads": 1,
+        "evaluation.folds": 2,
+        "evaluation.bootstrap": 200,
+        "evaluation.permutations": 99,
+    }, "observatory": {
+        "world.years": 2.0,
+        "windows.window_s": 3600,
+        "windows.n_windows": 60,
+        "network.light": True,
+        "training.epochs": 2,
+        "training.threads": 1,
+        "evaluation.folds": 2,
         "evaluation.bootstrap": 200,
         "evaluation.permutations": 99,
     }},
@@ -152,8 +224,13 @@ def _rebuild(kind, values):
     if not isinstance(values, Mapping) or set(values) != set(known):
         given = sorted(set(values) ^ set(known)) if isinstance(values, Mapping) else values
         raise InputError("study", f"fields of {kind.__name__}", given, f"exactly {', '.join(known)}")
-    return kind(**{name: _rebuild(known[name], value) if dataclasses.is_dataclass(known[name])
-                   else _checked("study", name, value, known[name]) for name, value in values.items()})
+    return kind(**{name: _part(name, value, known[name]) for name, value in values.items()})
+
+
+def _part(name, value, kind):
+    """One field: a dataclass, perhaps absent, or a plain value."""
+    parts = [k for k in (kind, *typing.get_args(kind)) if dataclasses.is_dataclass(k)]
+    return _rebuild(parts[0], value) if parts and value is not None else _checked("study", name, value, kind)
 
 
 def config_hash(study: Study, *extra) -> str:

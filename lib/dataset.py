@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import math
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,22 +17,23 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from lib import drift, stft
+from lib import representation
 from lib.config import ROOT
 from lib.files import InputError, atomic_path, canonical_json, content_hash
 from lib.hdf5 import file_hash, images_hash, new_file, read_table, table_hash, write_table
-from lib.studies import CLASSES, Study
+from lib.studies import Study
+from lib.targets import truth
 
-COLUMNS = ("window_id", "station", "start", "end", "magnitude_class", "azimuth_class")   # at least
-FIELDS = ("x", "windows", "dropped", "frequency_hz", "time_s")
-ATTRIBUTES = ("channels", "units", "configuration", "config_hash", "x_sha256", "content_hash",
+COLUMNS = ("window_id", "station", "start", "end")   # at least
+FIELDS = ("x", "windows", "dropped")
+ATTRIBUTES = ("channels", "units", "axes", "configuration", "config_hash", "x_sha256", "content_hash",
               "key", "version")
-UNITS = "log10 nT^2/Hz; coherencies without unit"
 _REBUILD = "a file written by lib.dataset.build; delete it and build it again"
 
 
 def build(path: str | Path, windows: pd.DataFrame, read: Callable, study: Study, *,
-          source: str = "", batch: int = 64, on_gap: str = "raise", render: Callable | None = None) -> Path:
+          source: str = "", batch: int = 64, on_gap: str = "raise", render: Callable | None = None,
+          form: representation.Form | None = None) -> Path:
     """Write the images of all windows into one HDF5 file, or return the file if it is already that.
 
     Parameters
@@ -41,9 +43,9 @@ def build(path: str | Path, windows: pd.DataFrame, read: Callable, study: Study,
     windows : DataFrame
         The windows table (design.md); every column is kept.
     read : callable
-        ``read(station, start, n)`` returns nT as an array (3, n); raises InputError where no record is.
+        ``read(station, start, n)`` returns (3, n) in nT, or (1, n) in TECU; InputError where no record is.
     study : Study
-        Its `stft` and `windows` shape the images; `world` and `seed` go into the key as well.
+        Its representation and `windows` shape the images; `world` and `seed` go into the key as well.
     source : str
         What `read` reads, for example a hash over the records; part of the key that decides on reuse.
     batch : int
@@ -53,6 +55,8 @@ def build(path: str | Path, windows: pd.DataFrame, read: Callable, study: Study,
         are listed with their classes in `Dataset.dropped`: look whether a class lost more than another.
     render : callable, optional
         ``render(images, rows, seed)`` returns the images (n, C, F, T) to store for these rows (`lib.copies`).
+    form : representation.Form, optional
+        Instead of the study's own, for images that are not made from records (`lib.published_layout`).
 
     Raises
     ------
@@ -63,14 +67,14 @@ def build(path: str | Path, windows: pd.DataFrame, read: Callable, study: Study,
     if on_gap not in ("raise", "drop"):
         raise InputError("dataset.build", "on_gap", on_gap, "raise, drop")
     _check_table(windows, study)
-    windows = windows.reset_index(drop=True)
+    windows, form = windows.reset_index(drop=True), form or representation.of(study)
     configuration = _configuration(study, source)
     key = content_hash(configuration, _code(render), table_hash(windows), on_gap)
     if _is_current(path, key):
         return path
-    with atomic_path(path) as temporary, new_file(temporary, _most_bytes(windows, study)) as file:
-        _describe(file, study, configuration, key)
-        digest, dropped = _write_images(file["x"], windows, read, study, batch, on_gap, render)
+    with atomic_path(path) as temporary, new_file(temporary, _most_bytes(windows, form)) as file:
+        _describe(file, form, configuration, key)
+        digest, dropped = _write_images(file["x"], windows, read, study, batch, on_gap, render, form)
         kept = windows.drop(index=[i for i, _ in dropped]).reset_index(drop=True)
         write_table(file.create_group("windows"), kept)
         lost = windows.loc[[i for i, _ in dropped]].assign(reason=pd.array([s for _, s in dropped], "str"))
@@ -88,9 +92,10 @@ class Dataset:
     windows, dropped : DataFrame
         The windows table, row by row that of `x`, and the windows left out with the reason.
     x : h5py.Dataset
-        float16 (N, C, F, T) on disk; `read` and `tensor` bring it into memory.
-    frequency_hz, time_s : array
-        Centres of the rows and columns; `channels` names the channels, `units` their unit.
+        float16, of `series` float32 (N, C, F, T) on disk; `read` and `tensor` bring it into memory.
+    axes : dict
+        Centres of the rows and columns under their names, for spectra `frequency_hz` and `time_s` (also as
+        attributes); `channels` names the channels, `units` their unit.
     study : dict
         The part of the study's configuration that shaped the file.
     config_hash, content_hash, version : str
@@ -116,23 +121,32 @@ class Dataset:
 
     def _load(self, verify):
         file, attrs = self._file, self._file.attrs
-        for what, present, needed in (("fields", file, FIELDS), ("attributes", attrs, ATTRIBUTES)):
+        for what, present, needed in (("fields", file, FIELDS), ("attributes", attrs, ATTRIBUTES),
+                                      ("fields", file, json.loads(attrs.get("axes", "[]")))):
             if missing := [name for name in needed if name not in present]:
                 raise InputError(self.path, what, sorted(present), f"{', '.join(missing)}; {_REBUILD}")
         self.x = file["x"]
         self.windows, self.dropped = read_table(file["windows"]), read_table(file["dropped"])
-        self.frequency_hz, self.time_s = file["frequency_hz"][:], file["time_s"][:]
+        self.axes = {name: file[name][:] for name in json.loads(attrs["axes"])}
         self.channels = tuple(json.loads(attrs["channels"]))
         self.study, self.units = json.loads(attrs["configuration"]), attrs["units"]
         self.config_hash, self.content_hash = attrs["config_hash"], attrs["content_hash"]
         self.version, self.key = attrs["version"], attrs["key"]
-        expected = (len(self.windows), len(self.channels), len(self.frequency_hz), len(self.time_s))
-        if self.x.shape != expected or self.x.dtype != np.float16:
+        expected = (len(self.windows), len(self.channels), *map(len, self.axes.values()))
+        if self.x.shape != expected or self.x.dtype not in (np.float16, np.float32):
             raise InputError(self.path, "x", f"{self.x.dtype} {self.x.shape}", f"float16 {expected}")
         if file_hash(file, self.windows, self.dropped) != self.content_hash:
             raise InputError(self.path, "content hash of tables and axes", self.content_hash, _REBUILD)
         if verify and images_hash(self.x) != attrs["x_sha256"]:
             raise InputError(self.path, "x_sha256, hash of the images", attrs["x_sha256"], _REBUILD)
+
+    frequency_hz = property(lambda self: self._axis("frequency_hz"))
+    time_s = property(lambda self: self._axis("time_s"))
+
+    def _axis(self, name):
+        if name not in self.axes:
+            raise InputError(self.path, "axis", name, ", ".join(self.axes))
+        return self.axes[name]
 
     def __enter__(self):
         return self
@@ -148,10 +162,10 @@ class Dataset:
         self._file.close()
 
     def read(self, index) -> np.ndarray:
-        """Read images float16 (n, C, F, T) of any rows, in the order asked: integers, mask or slice."""
+        """Read images (n, C, F, T) of any rows, as stored, in the order asked: integers, mask or slice."""
         rows = np.arange(len(self))[index]
         if not len(rows):
-            return np.empty((0, *self.x.shape[1:]), np.float16)
+            return np.empty((0, *self.x.shape[1:]), self.x.dtype)
         unique, back = np.unique(rows, return_inverse=True)   # HDF5 wants rising rows
         span = unique[-1] - unique[0] + 1
         if span <= 2 * len(unique):                           # one sweep is faster than many picks
@@ -165,8 +179,7 @@ class Dataset:
         """
         if dtype not in ("float16", "float32"):
             raise InputError("Dataset.tensor", "dtype", dtype, "float16, float32")
-        need_gb = self.x.size * np.dtype(dtype).itemsize / 1e9
-        if need_gb > limit_gb:
+        if (need_gb := self.x.size * np.dtype(dtype).itemsize / 1e9) > limit_gb:
             raise InputError(self.path, "tensor", f"{need_gb:.1f} GB as {dtype}",
                              f"at most limit_gb = {limit_gb:g}; raise it, take float16 or use read()")
         import torch  # not above: exploring a dataset needs no torch
@@ -177,15 +190,8 @@ class Dataset:
         return torch.from_numpy(values)
 
     def labels(self, target: str) -> np.ndarray:
-        """Class index of every window, int64 (N,): the position in `lib.studies`, 0 for Normal."""
-        if target not in CLASSES:
-            raise InputError("Dataset.labels", "target", target, ", ".join(CLASSES))
-        names = self.windows[f"{target}_class"]
-        unknown = names[~names.isin(CLASSES[target])]
-        if len(unknown):
-            raise InputError(self.path, f"windows row {unknown.index[0]}, {target}_class",
-                             unknown.iloc[0], ", ".join(CLASSES[target]))
-        return names.map({name: k for k, name in enumerate(CLASSES[target])}).to_numpy(np.int64)
+        """Truth of every window, (N,): class index or degrees; see `lib.targets.truth`."""
+        return truth(self.windows, target, self.path)
 
 
 def open_dataset(path: str | Path, verify: bool = True) -> Dataset:
@@ -197,8 +203,7 @@ def open_dataset(path: str | Path, verify: bool = True) -> Dataset:
 
 
 def _check_table(windows, study):
-    missing = [name for name in COLUMNS if name not in windows.columns]
-    if missing or not len(windows):
+    if not set(COLUMNS) <= set(windows.columns) or not len(windows):
         raise InputError("windows table", "columns", list(windows.columns),
                          f"at least one row and the columns {', '.join(COLUMNS)}")
     if len(twice := windows["window_id"][windows["window_id"].duplicated()]):
@@ -211,13 +216,14 @@ def _check_table(windows, study):
 
 def _configuration(study, source):
     """Return what of a study shapes the images; training may change without a rebuild."""
-    parts = {name: dataclasses.asdict(getattr(study, name)) for name in ("world", "windows", "stft")}
-    return json.loads(canonical_json({"study": study.name, "seed": study.seed, "source": source, **parts}))
+    parts = ("world", "windows", representation.part(study))
+    return json.loads(canonical_json({"study": study.name, "seed": study.seed, "source": source,
+                                      **{name: dataclasses.asdict(getattr(study, name)) for name in parts}}))
 
 
 def _code(render):
-    """Hash of the code between samples and file, so that no cache outlives a change to it."""
-    files = (stft.__file__, drift.__file__, __file__, *([inspect.getsourcefile(render)] if render else ()))
+    """Hash of the code between samples and file: no cache outlives a change to it."""
+    files = (*representation.code(), __file__, *([inspect.getsourcefile(render)] if render else ()))
     return content_hash(*(Path(name).read_bytes() for name in files))
 
 
@@ -231,30 +237,26 @@ def _is_current(path, key):
         return False
 
 
-def _describe(file, study, configuration, key):
+def _describe(file, form, configuration, key):
     """Create the empty image array, the axes and the attributes."""
-    spec, sampling_s = study.stft, study.windows.sampling_s
-    channels = stft.channel_names(spec)
-    axes = {"frequency_hz": (stft.frequencies_hz(spec, sampling_s), "Hz"),
-            "time_s": (stft.times_s(spec, _n_samples(study), sampling_s), "s after the window's start")}
-    shape = (len(channels), *spec.size)
-    file.create_dataset("x", (0, *shape), np.float16, chunks=(1, *shape), maxshape=(None, *shape))
-    for name, (values, unit) in axes.items():
+    shape = (len(form.channels), *(len(values) for values, _ in form.axes.values()))
+    file.create_dataset("x", (0, *shape), form.dtype, chunks=(1, *shape), maxshape=(None, *shape))
+    for name, (values, unit) in form.axes.items():
         file.create_dataset(name, data=values).attrs["units"] = unit
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    file.attrs.update({"channels": json.dumps(channels), "units": UNITS, "key": key,
-                       "configuration": canonical_json(configuration),
+    file.attrs.update({"channels": json.dumps(form.channels), "units": form.units, "key": key,
+                       "axes": json.dumps(list(form.axes)), "configuration": canonical_json(configuration),
                        "config_hash": content_hash(configuration), "version": project["version"]})
 
 
-def _write_images(x, windows, read, study, batch, on_gap, render):
+def _write_images(x, windows, read, study, batch, on_gap, render, form):
     """Append the images batch by batch; return the hash over them and (row, reason) of dropped windows."""
     digest, dropped = hashlib.sha256(), []
     for start in range(0, len(windows), batch):
         records, rows = [], []
         for row in windows.iloc[start:start + batch].itertuples():
             try:
-                records.append(_read_window(read, row, _n_samples(study)))
+                records.append(_read_window(read, row, form))
                 rows.append(row.Index)
             except InputError as error:
                 if on_gap == "raise":
@@ -263,13 +265,13 @@ def _write_images(x, windows, read, study, batch, on_gap, render):
                 dropped.append((row.Index, str(error)))
         if not records:
             continue
-        images = stft.spectrogram(np.stack(records), study.stft, study.windows.sampling_s)
+        images = form.images(np.stack(records))
         images = render(images, windows.loc[rows], study.seed) if render else images
         with np.errstate(over="ignore"):   # refused by name below
-            images = images.astype(np.float16)
+            images = images.astype(form.dtype)
         if len(bad := np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))):
             raise InputError("dataset.build", f"window {windows.window_id[rows[bad[0]]]}",
-                             "overflow of float16", "values in nT")
+                             "overflow of float16", f"values that give finite {form.units}")
         x.resize(len(x) + len(images), axis=0)
         x[-len(images):] = images
         digest.update(images.tobytes())
@@ -279,20 +281,19 @@ def _write_images(x, windows, read, study, batch, on_gap, render):
     return digest.hexdigest(), dropped
 
 
-def _read_window(read, row, n):
-    values, where = np.asarray(read(row.station, row.start, n)), f"{row.station} from {row.start}"
-    if values.shape != (3, n):
-        raise InputError("record", where, f"shape {values.shape}", f"(3, {n}): H, D, Z of the whole window")
-    if missing := int((~np.isfinite(values)).sum()):
-        raise InputError("record", where, f"{missing} samples without value", "a window without gaps")
+def _read_window(read, row, form):
+    begin, shape = row.start - form.before, (form.components, form.n)
+    values, where = np.asarray(read(row.station, begin, form.n)), f"{row.station} from {begin}"
+    if values.shape != shape:
+        raise InputError("record", where, f"shape {values.shape}", f"{shape}: all components, whole window")
+    if (missing := int((~np.isfinite(values)).sum())) > form.max_gap * values.size:
+        raise InputError("record", where, f"{missing} samples without value",
+                         "a window without gaps" if not form.max_gap else f"at most {form.max_gap:.0%}")
     return values
 
 
-def _most_bytes(windows, study):
+def _most_bytes(windows, form):
     """Bound on the file's size: images, table, and what HDF5 adds for each chunk and text."""
-    row = 2 * len(stft.channel_names(study.stft)) * np.prod(study.stft.size) + 1024 + 64 * windows.shape[1]
+    pixels = len(form.channels) * math.prod(len(values) for values, _ in form.axes.values())
+    row = np.dtype(form.dtype).itemsize * pixels + 1024 + 64 * windows.shape[1]
     return int(len(windows) * row + windows.memory_usage(deep=True).sum() + 2**20)
-
-
-def _n_samples(study):
-    return round(study.windows.window_s / study.windows.sampling_s)

@@ -14,24 +14,23 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from tqdm.auto import tqdm
 
 from lib import config, confounders, copies, floors, intervals, metrics, nulls, splits, stft, synthetic
 from lib.files import content_hash, write_json
-from lib.studies import N_CLASSES
+from lib.studies import MAGNITUDE_CLASSES, N_CLASSES
 
 MODELS = ("logistic", "forest", "nearest")     # `oracle` knows the planted band
 BAND_HZ = (0.01, 0.05)                         # validity.md C8
-TREES = 80
+TREES = 40
 CANDIDATES = 10                                # epochs among which `test_stopping` picks [D]
 TARGETS = {"detection": 2} | N_CLASSES
 _CODE = ("experiments.py", "floors.py", "splits.py", "stft.py", "synthetic.py", "metrics.py", "intervals.py",
-         "confounders.py", "copies.py", "nulls.py", "purge.py", "table_checks.py")
+         "confounders.py", "copies.py", "matching.py", "nulls.py", "purge.py", "table_checks.py")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Job:
     targets: tuple[str, ...] = ("detection",)
     folds: int = 5
     permutations: int = 199         # of event labels against fixed predictions
-    refits: int = 0                 # of event labels with the model fitted again, instead of the former
+    refits: int = 0                 # of labels with the model fitted again, instead of the former
     bootstrap: int = 500
     with_floors: bool = False
 
@@ -70,7 +69,8 @@ def run_jobs(jobs: Iterable[Job], executor: Executor | None = None, folder: Path
     -------
     DataFrame
         One row a job, protocol, model and target: the job's fields, accuracy, balanced accuracy, MCC with
-        its interval over events, p of the permutation of event labels, n_windows, n_groups.
+        its interval over events (with their matched quiet windows), p, n_windows, n_groups. With `refits`, p
+        is that of `nulls.exchange_refit` where windows are matched, else of `nulls.permutation_refit`.
     """
     folder, jobs = folder or config.CACHE / "experiments", list(jobs)
     code = content_hash(*[(Path(__file__).parent / name).read_bytes() for name in _CODE])
@@ -94,7 +94,8 @@ def run_job(job: Job) -> list[dict]:
         folds = splits.folds(windows, protocol, job.folds, job.seed, on_absent="ignore")
         for target in job.targets:
             truth = _truth(windows, target)
-            fits = {name: functools.partial(_predict, name, features, folds=folds, job=job)
+            cut = functools.partial(_folds, windows, folds, protocol, target, job)
+            fits = {name: functools.partial(_predict, name, features, cut=cut, job=job)
                     for name in job.models}
             predicted = {name: fit(truth) for name, fit in fits.items()}
             if job.with_floors and target != "detection":
@@ -147,38 +148,72 @@ def _truth(windows, target):
     return floors.class_index(windows, target)
 
 
-def _predict(name, features, truth, folds, job):
+def _folds(windows, folds, protocol, target, job, truth):
+    """Folds of a protocol under other labels: those that look at magnitude classes are made again."""
+    if target != "magnitude" or protocol in splits.TIMED or (truth == _truth(windows, target)).all():
+        return folds
+    other = windows.assign(magnitude_class=np.array(MAGNITUDE_CLASSES)[truth])
+    return splits.folds(other, protocol, job.folds, job.seed, on_absent="ignore")
+
+
+def _predict(name, features, truth, cut, job):
     """Out-of-fold predictions of one simple model, shape (N,); -1 where a window is never tested."""
+    folds = cut(truth)
     if job.switch == "test_stopping":
         plain = [dataclasses.replace(job, switch="", seed=job.seed + i) for i in range(CANDIDATES)]
-        tried = [_predict(name, features, truth, folds, one) for one in plain]
+        tried = [_predict(name, features, truth, cut, one) for one in plain]
         return confounders.select_on_test(np.stack(tried), truth, folds)
     known = {"logistic": ["band_power"], "oracle": ["oracle"]}.get(name, ["band_power", "thumbnail"])
     x, found = np.hstack([features[key] for key in known]), np.full(len(truth), -1)
     for train, test in folds:
         classes = np.unique(truth[train])
-        found[test] = classes[0] if len(classes) == 1 else _model(name, job.seed).fit(
-            x[train], truth[train]).predict(x[test])
+        mean, sd = x[train].mean(0), x[train].std(0)
+        z = (x - mean) / np.where(sd > 0, sd, 1)
+        if len(classes) == 2 and name in ("logistic", "oracle"):
+            weight = _newton(z[train], truth[train] == classes[1])
+            found[test] = classes[(z[test] @ weight[1:] + weight[0] > 0).astype(int)]
+        else:
+            found[test] = classes[0] if len(classes) == 1 else _model(name, job.seed).fit(
+                z[train], truth[train]).predict(z[test])
     return found
 
 
+def _newton(z, event):
+    """Intercept and weights of `_model("logistic")` for two classes, in a tenth of scikit-learn's time."""
+    a, penalty = np.column_stack([np.ones(len(z)), z]), np.r_[0.0, np.ones(z.shape[1])]
+    share = np.where(event, 0.5 / event.mean(), 0.5 / (1 - event.mean()))        # classes weigh the same
+    weight = np.zeros(a.shape[1])
+    for _ in range(100):
+        p = expit(a @ weight)
+        slope, curvature = a.T @ (share * (p - event)) + penalty * weight, (a.T * (share * p * (1 - p))) @ a
+        step = np.linalg.solve(curvature + np.diag(penalty), slope)
+        weight -= step
+        if np.abs(step).max() < 1e-6:
+            break
+    return weight
+
+
 def _model(name, seed):
+    """Return a classifier; those that count classes weigh them the same."""
     if name == "forest":
-        return RandomForestClassifier(TREES, min_samples_leaf=2, random_state=seed)
-    last = KNeighborsClassifier(1) if name == "nearest" else LogisticRegression(max_iter=500)
-    return make_pipeline(StandardScaler(), last)
+        return RandomForestClassifier(TREES, min_samples_leaf=2, class_weight="balanced", random_state=seed)
+    if name == "nearest":
+        return KNeighborsClassifier(1)
+    return LogisticRegression(solver="newton-cholesky", class_weight="balanced")   # few features: fast
 
 
 def _score(job, windows, truth, y, target, fit):
     """Scores of tested windows, their interval and p with the event as the unit."""
     tested, k, whole = y >= 0, TARGETS[target], truth
+    unit = splits.matched(windows)
     groups, truth, y = splits.groups(windows, "event")[tested], truth[tested], y[tested]
     matrix = metrics.confusion(truth, y, k)
-    interval = intervals.bootstrap_confusion(truth, y, groups, k, metrics.mcc, job.bootstrap,
+    interval = intervals.bootstrap_confusion(truth, y, unit[tested], k, metrics.mcc, job.bootstrap,
                                              config.rng(job.seed, "bootstrap", target))
     if job.refits and fit and target != "azimuth":
-        p = nulls.permutation_refit(lambda labels: _mcc(labels[tested], fit(labels)[tested], k), whole,
-                                    splits.groups(windows, "event"), job.refits, job.seed).p
+        null = nulls.exchange_refit if (windows.set_id != "").all() else nulls.permutation_refit
+        p = null(lambda labels: _mcc(labels[tested], fit(labels)[tested], k), whole, unit, job.refits,
+                 job.seed).p
     else:
         p = intervals.permutation_test(truth, y, groups, k, metrics.mcc, job.permutations, config.rng(
             job.seed, "permutation", target), blocks=target == "azimuth").p

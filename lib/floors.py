@@ -20,7 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from lib.config import rng
 from lib.files import InputError
 from lib.splits import check_rows, column, start_date, times
-from lib.studies import CLASSES
+from lib.table_checks import number
+from lib.targets import DIRECTION, N_NUMBERS, applies, truth
 
 N_BANDS = 8          # log-spaced bands of the frequency axis [D]
 THUMBNAIL = 8        # pixels a side (B3)
@@ -31,23 +32,7 @@ CHUNK = 64           # windows held in memory at once
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
 
-def class_index(windows: pd.DataFrame, target: str) -> np.ndarray:
-    """Index of each window's class, Normal = 0, shape (N,).
-
-    Raises
-    ------
-    InputError
-        For an unknown target or class name.
-    """
-    if target not in CLASSES:
-        raise InputError("floors", "target", target, ", ".join(CLASSES))
-    names = column(windows, f"{target}_class")
-    match = names[:, None] == np.array(CLASSES[target])
-    if not match.any(1).all():
-        row = int(np.argmin(match.any(1)))
-        raise InputError("windows table", f"{target}_class, row {row}", str(names[row]),
-                         ", ".join(CLASSES[target]))
-    return match.argmax(1)
+class_index = truth      # the name under which callers of floors know it
 
 
 def floors(windows: pd.DataFrame, folds: Folds, target: str, seed: int = 42) -> dict[str, np.ndarray]:
@@ -77,7 +62,7 @@ def floors(windows: pd.DataFrame, folds: Folds, target: str, seed: int = 42) -> 
     InputError
         For a missing column, an unknown class, or a window tested twice.
     """
-    y, k = class_index(windows, target), len(CLASSES[target])
+    y, k, folds = *_classes(windows, target), _asked(windows, target, folds)
     keys = _keys(windows)
     start = times(windows, "start").astype(np.int64)
     table = _metadata(windows)
@@ -89,6 +74,19 @@ def floors(windows: pd.DataFrame, folds: Folds, target: str, seed: int = 42) -> 
         "time_adjacency": lambda train, test: y[train][_nearest(start[train], start[test])],
         "metadata": lambda train, test: _boosting(table, y, train, test, seed)}
     return _over_folds(rules, folds, len(windows))
+
+
+def _classes(windows, target):
+    """Class index of each window (N,) and the number of classes."""
+    if target == DIRECTION:
+        raise InputError("floors", "target", target, "a target with classes; lib.directions has its floors")
+    return truth(windows, target), N_NUMBERS[target]
+
+
+def _asked(windows, target, folds):
+    """Folds whose training parts hold only windows to which the target's question applies."""
+    asked = applies(truth(windows, target))
+    return [(train[asked[check_rows("train", train, asked.size)]], test) for train, test in folds]
 
 
 def _over_folds(rules, folds, n):
@@ -109,17 +107,11 @@ def _keys(windows):
     """Return what a lookup may know of a window, as text; a missing Kp or Dst is a value of its own."""
     station, date = column(windows, "station"), start_date(windows)
     hour = times(windows, "start").astype("datetime64[h]").astype(np.int64) % 24
-    kp, dst = _number(windows, "kp_max"), _number(windows, "dst_min")
+    kp, dst = number(windows, "kp_max"), number(windows, "dst_min")
     one = {"station": station, "date": date, "hour": hour.astype(str), "month": np.strings.slice(date, 5, 7),
            "kp": (np.round(kp) + 0.0).astype(str), "dst": (np.round(dst / 10) + 0.0).astype(str)}   # no -0.0
     pairs = (("station", "hour"), ("station", "month"), ("station", "kp"), ("station", "date"))
     return one | {f"{a}_{b}": one[a] + "|" + one[b] for a, b in pairs}
-
-
-def _number(windows, name):
-    if name not in windows:
-        raise InputError("windows table", "column", name, f"a table with {name}, NaN where unknown")
-    return windows[name].to_numpy(float)
 
 
 def _lookup(code, y, k, train, test):
@@ -146,7 +138,7 @@ def _metadata(windows):
     year = start.astype("datetime64[Y]").astype("datetime64[ns]").astype(np.int64) / 86400e9
     station = np.unique(column(windows, "station"), return_inverse=True)[1]
     return np.column_stack([station, days % 1 * 24, days - year, days,
-                            _number(windows, "kp_max"), _number(windows, "dst_min")])
+                            number(windows, "kp_max"), number(windows, "dst_min")])
 
 
 def _boosting(table, y, train, test, seed):
@@ -253,7 +245,7 @@ def comparators(x: np.ndarray | dict[str, np.ndarray], windows: pd.DataFrame, fo
         weighted by their inverse frequency.
     """
     found = x if isinstance(x, dict) else features(x, frequency_hz, seed)
-    y = class_index(windows, target)
+    y, folds = truth(windows, target), _asked(windows, target, folds)
     for name, value in found.items():
         if value.shape[0] != len(windows):
             raise InputError("floors.comparators", f"rows of {name}", len(value), f"{len(windows)} windows")

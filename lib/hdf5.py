@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -78,8 +79,8 @@ def images_hash(x: h5py.Dataset) -> str:
 
 def file_hash(file: h5py.File, windows: pd.DataFrame, dropped: pd.DataFrame) -> str:
     """Sixteen hex digits over images (by their own hash), tables, axes and attributes of a dataset file."""
-    attrs = [str(file.attrs[name]) for name in ("x_sha256", "channels", "units", "configuration")]
-    axes = [file[name][:] for name in ("frequency_hz", "time_s")]
+    attrs = [str(file.attrs[name]) for name in ("x_sha256", "channels", "units", "axes", "configuration")]
+    axes = [file[name][:] for name in json.loads(file.attrs["axes"])]
     return content_hash(*attrs, *axes, table_hash(windows), table_hash(dropped))
 
 

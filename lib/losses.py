@@ -1,4 +1,4 @@
-"""Weighted multi-task cross-entropy (layer 4)."""
+"""Weighted cross-entropy (layer 3)."""
 
 import torch
 from torch.nn import functional
@@ -47,41 +47,35 @@ def absent_classes(y: torch.Tensor, n_classes: int) -> list[int]:
     return torch.nonzero(_counts(y, n_classes) == 0).flatten().tolist()
 
 
-def multitask_loss(logits: dict[str, torch.Tensor], labels: dict[str, torch.Tensor],
-                   weights: dict[str, torch.Tensor], azimuth_weight: float = 0.5) -> torch.Tensor:
-    """L = L_mag + `azimuth_weight` L_az, each a class-weighted cross-entropy.
+def class_loss(logits: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
+    """Class-weighted cross-entropy of one target over the windows to which its question applies.
 
     Parameters
     ----------
-    logits : dict of float tensors, each (N, K)
-        One entry per target; a study with one target has one term.
-    labels : dict of int tensors, each (N,)
-    weights : dict of float tensors, each (K,)
-        From `class_weights` of the training fold.
-    azimuth_weight : float
-        Factor of the azimuth term.
+    logits : float tensor, (N, K)
+    y : int tensor, (N,)
+        Class indices; -1 where the question does not apply.
+    weight : float tensor, (K,), optional
+        From `class_weights` of the training fold; all ones by default.
 
     Returns
     -------
     scalar tensor
-        Each term is sum(w l) / sum(w) over the batch; 0 where every window has weight 0.
+        sum(w l) / sum(w) over the batch; 0 where every window has weight 0.
 
     Notes
     -----
-    The Normal class counts in both terms, as published. It turns part of the azimuth score into
-    detection, which is why `lib.metrics` also scores within events.
+    The Normal class of `magnitude` and `azimuth` counts, as published. It turns part of the azimuth score
+    into detection, which is why `lib.metrics` also scores within events.
 
     References
     ----------
-    Seed 001 (L = L_mag + 0.5 L_az); the published leave-one-event-out script used no weights (E1.9).
+    Seed 001; the published leave-one-event-out script used no weights (E1.9).
     """
-    total = 0.0
-    for target, value in logits.items():
-        y, weight = labels[target].long(), weights[target].to(value.device)
-        summed = functional.cross_entropy(value.float(), y, weight=weight, reduction="sum")
-        mean = summed / weight[y].sum().clamp_min(torch.finfo(torch.float32).tiny)
-        total = total + (azimuth_weight if target == "azimuth" else 1.0) * mean
-    return total
+    y, weight = y.long(), (torch.ones(logits.shape[1]) if weight is None else weight).to(logits.device)
+    summed = functional.cross_entropy(logits.float(), y, weight=weight, ignore_index=-1, reduction="sum")
+    total = torch.where(y >= 0, weight[y.clamp_min(0)], 0.0).sum()
+    return summed / total.clamp_min(torch.finfo(torch.float32).tiny)
 
 
 def _counts(y, n_classes):

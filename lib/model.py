@@ -1,70 +1,45 @@
-"""The networks: a timm backbone and one published head per target, and their files (layer 4)."""
+"""The network of a study, from its family, and the files of its weights (layer 4)."""
 
 import dataclasses
-import difflib
 import hashlib
 import json
 from pathlib import Path
 
 import safetensors.torch
-import timm
 import torch
-from timm.models.convnext import ConvNeXt
-from timm.models.efficientnet import EfficientNet, decode_arch_def
-from timm.models.vgg import VGG
 from torch import nn
 
+from lib import crnn, observatory_cnn, small_images
+from lib.backbones import BACKBONES, MultiTask, multitask
 from lib.files import InputError, atomic_path, content_hash, write_json
 from lib.studies import N_CLASSES, NetworkSpec
 
-BACKBONES = {                                    # our names -> timm's; any other timm name works as well
-    "convnext": "convnext_tiny",
-    "convnext_small": "convnext_small",
-    "convnext_base": "convnext_base",
-    "efficientnet": "efficientnet_b0",
-    "vgg16": "vgg16",
-}
-_IMAGENET_1K = {                                 # timm's default weights for ConvNeXt saw ImageNet-12k first
-    "convnext_tiny": "fb_in1k", "convnext_small": "fb_in1k", "convnext_base": "fb_in1k",
-    "efficientnet_b0": "ra_in1k", "vgg16": "tv_in1k",
-}
 _CLASSIFIER = ("head.", "classifier.", "pre_logits.")   # parts of a timm file that our heads replace
 _SMALLEST_MAP = 7                                # pixels a side: ConvNeXt and VGG16 at 224 / 32
 
 
-class MultiTask(nn.Module):
-    """Backbone (N, C, F, T) -> (N, width) with global average pooling, and one head per target."""
-
-    def __init__(self, backbone: nn.Module, width: int, spec: NetworkSpec, channels: int,
-                 classes: dict[str, int]):
-        super().__init__()
-        self.spec, self.channels, self.classes = spec, channels, dict(classes)
-        self.backbone = backbone
-        self.heads = nn.ModuleDict({target: _head(width, spec, k) for target, k in classes.items()})
-
-    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the logits of every target: (N, C, F, T) -> {target: (N, K)}."""
-        features = self.backbone(x)
-        return {target: head(features) for target, head in self.heads.items()}
-
-
-def build(spec: NetworkSpec, channels: int = 3, classes: dict[str, int] = N_CLASSES) -> MultiTask:
+def build(spec: NetworkSpec, channels: int = 3, classes: dict[str, int] = N_CLASSES,
+          size: tuple[int, int] | None = None) -> nn.Module:
     """Build a network; its random numbers are torch's, so that `torch.manual_seed` before it decides.
 
     Parameters
     ----------
     spec : NetworkSpec
+        `family` is a key of `FAMILIES`; those other than `multitask` are described where they are built.
         `backbone` is a key of `BACKBONES` or a timm name; `light` takes a variant of `convnext`,
         `efficientnet` or `vgg16` that trains on two cores; `weights` is None, "imagenet" or the path of
         a safetensors file with a backbone or a whole network.
     channels : int
         Image channels: 3, or 7 with phase.
     classes : dict
-        Target -> number of classes.
+        Target -> number of outputs (`objectives.outputs`).
+    size : tuple of int, optional
+        (F, T) of the image; the family `table2` has a dense layer that depends on it.
 
     Returns
     -------
-    MultiTask
+    nn.Module
+        Called with (N, C, F, T) it returns a dict of target -> (N, K).
 
     Raises
     ------
@@ -93,18 +68,49 @@ def build(spec: NetworkSpec, channels: int = 3, classes: dict[str, int] = N_CLAS
     >>> {target: tuple(z.shape) for target, z in net(torch.zeros(2, 3, 64, 64)).items()}
     {'magnitude': (2, 4), 'azimuth': (2, 9)}
     """
-    name = BACKBONES.get(spec.backbone, spec.backbone)
-    _require_known(name, spec.backbone)
-    if spec.light:
-        backbone = _light(name, channels, spec)
-    elif spec.weights == "imagenet":
-        backbone = _imagenet(name, channels)
-    else:
-        backbone = timm.create_model(name, num_classes=0, in_chans=channels)
-    network = MultiTask(*_pooled(backbone), spec, channels, classes)
+    if spec.family not in FAMILIES:
+        raise InputError("model.build", "network.family", spec.family, ", ".join(FAMILIES))
+    network = FAMILIES[spec.family](spec, channels, dict(classes), size)
+    network.spec, network.channels, network.classes = spec, channels, dict(classes)
+    network.size = None if size is None else tuple(int(n) for n in size)
     if spec.weights not in (None, "imagenet"):
         _load_start(network, Path(spec.weights))
     return network
+
+
+def _crnn(spec, channels, classes, size):
+    """S2: heads for event, magnitude and direction, whichever of them a study asks for."""
+    if unknown := set(classes) - {"event", "event_magnitude", "direction", "storm_guess"}:
+        raise InputError("model.build", "targets of family crnn", sorted(unknown),
+                         "event, event_magnitude, direction")
+    return crnn.build(channels, spec.light, spec.weights if spec.weights == "imagenet" else None,
+                      classes.get("direction", 2) > 2, spec.dropout, "storm_guess" in classes)
+
+
+def _image(spec, channels, classes, size):
+    """S3: one logit of `event`."""
+    _only_event(spec, classes)
+    return small_images.build(spec.backbone, channels, spec.dropout, spec.light,
+                              spec.weights if spec.weights == "imagenet" else None)
+
+
+def _table2(spec, channels, classes, size):
+    """S4: components by samples, one channel."""
+    _only_event(spec, classes)
+    if size is None or channels != 1:
+        raise InputError("model.build", "channels and size of family table2", (channels, size),
+                         "1 and (3, samples), as the representation `series` gives")
+    return observatory_cnn.build(size[1], "printed" if spec.backbone == "printed" else "text",
+                                 light=spec.light)
+
+
+def _only_event(spec, classes):
+    if set(classes) != {"event"}:
+        raise InputError("model.build", f"targets of family {spec.family}", sorted(classes), "event")
+
+
+FAMILIES = {"multitask": lambda spec, channels, classes, size: multitask(spec, channels, classes),
+            "crnn": _crnn, "image": _image, "table2": _table2}
 
 
 def target_layer(model: MultiTask, size: tuple[int, int]) -> nn.Module:
@@ -160,6 +166,7 @@ def save_weights(model: MultiTask, path: str | Path, card: dict) -> None:
         digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
     write_json(_card_path(path), {
         **card, "network": model.spec, "channels": model.channels, "classes": model.classes,
+        "size": model.size,
         "sha256": digest, "tensors": {name: content_hash(t.numpy()) for name, t in state.items()}})
 
 
@@ -185,7 +192,7 @@ def load_weights(path: str | Path) -> tuple[MultiTask, dict]:
     path, card = Path(path), _read_card(path)
     spec = NetworkSpec(**{**card["network"], "weights": None})
     with torch.random.fork_rng(devices=[]):      # the random weights below are overwritten
-        network = build(spec, card["channels"], card["classes"])
+        network = build(spec, card["channels"], card["classes"], card["size"])
     state = _read_state(path)
     _load_exactly(network, state, path)
     if hashlib.sha256(path.read_bytes()).hexdigest() != card["sha256"]:
@@ -193,61 +200,6 @@ def load_weights(path: str | Path) -> tuple[MultiTask, dict]:
         raise InputError(path, f"tensor {changed[0]}" if changed else "file", "values that changed",
                          f"the file that {_card_path(path).name} describes; copy both again")
     return network.eval(), card
-
-
-def _head(width, spec, k):
-    """R1's head: 397 316 parameters for width 768, hidden 512, K = 4."""
-    return nn.Sequential(nn.LayerNorm(width), nn.Dropout(spec.dropout), nn.Linear(width, spec.hidden),
-                         nn.GELU(), nn.Dropout(spec.dropout / 2), nn.Linear(spec.hidden, k))
-
-
-def _require_known(name, given):
-    if not timm.is_model(name):
-        known = [*BACKBONES, *timm.list_models()]
-        close = dict.fromkeys([*difflib.get_close_matches(given, known, 5), *BACKBONES])
-        raise InputError("model.build", "network.backbone", given,
-                         ", ".join(close) + " or another name of timm.list_models()")
-
-
-def _light(name, channels, spec):
-    """Small relatives of the three backbones for 64 x 64 images: about 20 ms a step of 32 on one core."""
-    if spec.weights == "imagenet":
-        raise InputError("model.build", "network.weights", "imagenet", "None for a light variant")
-    if name == BACKBONES["convnext"]:            # 1e-6 would need more steps than a light run has
-        return ConvNeXt(channels, num_classes=0, depths=(1, 1, 2, 1), dims=(16, 32, 48, 64),
-                        ls_init_value=0.1)
-    if name == BACKBONES["efficientnet"]:        # fused first stages (V2): few channels make them cheap
-        blocks = (["cn_r1_k3_s2_e1_c16_skip"], ["er_r1_k3_s2_e4_c24"],   # timm's notation: block, repeats,
-                  ["ir_r1_k3_s2_e4_c32_se0.25"], ["ir_r1_k3_s1_e4_c48_se0.25"])   # kernel, stride, ...
-        return EfficientNet(decode_arch_def(blocks), num_classes=0, num_features=128, stem_size=16,
-                            in_chans=channels, act_layer=nn.SiLU)
-    if name == BACKBONES["vgg16"]:               # normalised, or it does not start at the light rate
-        layers = [8, "M", 16, "M", 32, 32, "M", 64, 64, "M", 64, 64, "M"]
-        return VGG(layers, num_classes=0, in_chans=channels, norm_layer=nn.BatchNorm2d,
-                   mlp_ratio=1 / 4096)           # the classifier is dropped: do not allocate it
-    raise InputError("model.build", "network.light", f"{spec.backbone} with light=True",
-                     "convnext, efficientnet or vgg16; light=False for any other backbone")
-
-
-def _imagenet(name, channels):
-    """ImageNet weights through timm, which also adapts the first layer to other channel numbers."""
-    tagged = f"{name}.{_IMAGENET_1K[name]}" if name in _IMAGENET_1K else name
-    try:
-        return timm.create_model(tagged, pretrained=True, num_classes=0, in_chans=channels)
-    except Exception as error:   # hub, network and cache each raise their own kind
-        raise InputError("model.build", f"ImageNet weights of {tagged}", str(error).split("\n")[0],
-                         "a connection to timm's hub, which cannot be reached or lacks them; or "
-                         "network.weights = path of a safetensors file fetched elsewhere") from error
-
-
-def _pooled(backbone):
-    """Leave nothing after the feature map but global averaging; return it with its number of features."""
-    width = getattr(backbone, "head_hidden_size", backbone.num_features)
-    if isinstance(backbone, ConvNeXt):
-        backbone.head.norm = nn.Identity()       # R1's heads bring their own
-    if isinstance(backbone, VGG):
-        backbone.pre_logits, width = nn.Identity(), backbone.num_features
-    return backbone, width
 
 
 def _load_start(network, path):
@@ -288,7 +240,7 @@ def _read_card(path):
     try:
         card = json.loads(source.read_text(encoding="utf-8"))
         known = {field.name for field in dataclasses.fields(NetworkSpec)}
-        missing = {"network", "channels", "classes", "sha256", "tensors"} - set(card)
+        missing = {"network", "channels", "classes", "size", "sha256", "tensors"} - set(card)
         wrong = set(card.get("network", ())) - known
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(source, "reading", str(error), "the card written beside the weights") from error

@@ -20,10 +20,11 @@ from lib.duplicates import thumbnails
 from lib.earth import seismicity
 from lib.files import InputError
 from lib.intervals import NullTest
+from lib.matching import exchange
 from lib.relabel import relabel, shift_catalog
 
-__all__ = ["RenderNull", "catalog_null", "permutation_refit", "relabel", "render_null", "shift_catalog",
-           "time_shift_null"]
+__all__ = ["RenderNull", "catalog_null", "exchange_refit", "permutation_refit", "relabel", "render_null",
+           "shift_catalog", "time_shift_null"]
 
 SHIFT_DAYS = (60.0, 300.0)   # A7: keeps clustering, breaks any causal link
 DRAWS = 199                  # A7: at least
@@ -130,6 +131,9 @@ def permutation_refit(score: Callable[[np.ndarray], float], labels: np.ndarray, 
     ------
     InputError
         For a group with two labels (it is named), unequal lengths, or a single label.
+
+    When not to use: where event and quiet windows were matched. Then not all groups are exchangeable, only
+    the two halves of a set: `exchange_refit`.
     """
     labels, group = np.asarray(labels), np.asarray(group)
     if labels.shape != group.shape or labels.ndim != 1 or labels.size == 0:
@@ -149,6 +153,45 @@ def permutation_refit(score: Callable[[np.ndarray], float], labels: np.ndarray, 
 
 def _permuted(score, of_group, code, seed, i):
     return score(rng(seed, "nulls", "permutation", i).permutation(of_group)[code])
+
+
+def exchange_refit(score: Callable[[np.ndarray], float], labels: np.ndarray, unit: np.ndarray,
+                   draws: int = DRAWS, seed: int = 42, executor=None) -> NullTest:
+    """Exchange event and quiet windows inside matched sets, an earthquake at a time, fit again, and compare.
+
+    Parameters
+    ----------
+    score : callable
+        Takes labels (N,), fits and tests, returns a number; larger is better. Its folds must not tell the
+        halves of a set apart: those of P2, P3 and P5 to P7 on the same table do not.
+    labels : array of int, shape (N,)
+        0 for quiet windows; one other class in each unit.
+    unit : array, shape (N,)
+        `splits.matched(windows)`: an earthquake and all quiet blocks matched to it.
+    draws, seed, executor
+        As in `time_shift_null`.
+
+    Returns
+    -------
+    NullTest
+        Exact whatever the model: under the null every exchange was as likely as the one observed. Ties count
+        against the finding, so scores of few values make it conservative.
+
+    Raises
+    ------
+    InputError
+        For unequal lengths, or a unit that is not matched (`matching.exchange`).
+    """
+    labels, unit = np.asarray(labels), np.asarray(unit)
+    if labels.shape != unit.shape or labels.ndim != 1 or labels.size == 0:
+        raise InputError("nulls.exchange_refit", "shapes of labels and unit", (labels.shape, unit.shape),
+                         "one label and one unit for each row")
+    return _compare(score(labels), partial(_exchanged, score, labels, unit, seed), range(draws), executor,
+                    "matched event", np.unique(unit).size, "exchange inside matched sets, refitted")
+
+
+def _exchanged(score, labels, unit, seed, i):
+    return score(exchange(labels, unit, rng(seed, "nulls", "exchange", i)))
 
 
 def _compare(observed, drawn, jobs, executor, unit, n_units, method):

@@ -136,35 +136,6 @@ def _daily(values):
     return values.astype(float).asfreq("D")
 
 
-def higuchi_dimension(x: np.ndarray, kmax: int = 10) -> float:
-    """Fractal dimension of a series by Higuchi (1988): 1 a line, 1.5 a random walk, 2 white noise.
-
-    L_m(k) = sum |x(m + ik) - x(m + (i-1)k)| (N-1) / (floor((N-m)/k) k^2); D is the slope of ln<L> on ln(1/k).
-    Unit: the series. When not to use: on a spectrum exponent outside 1 < beta < 3, where beta = 5 - 2D fails;
-    on a filtered or smoothed record, whose D is that of the filter.
-
-    Parameters
-    ----------
-    x : array, shape (N,)
-        Finite, at least 10 kmax values.
-    kmax : int
-        Largest step, in samples.
-
-    >>> round(higuchi_dimension(np.arange(1000)), 6)
-    1.0
-    """
-    x = np.asarray(x, float)
-    if x.ndim != 1 or kmax < 2 or x.size < 10 * kmax or not np.isfinite(x).all() or not np.ptp(x) > 0:
-        raise InputError("polarisation.higuchi_dimension", "x, kmax", (x.shape, kmax),
-                         "10 kmax finite values or more that vary, kmax of 2 or more")
-    k = np.arange(1, kmax + 1)
-    length = [np.mean([np.abs(np.diff(x[m::s])).sum() * (x.size - 1) / ((x.size - 1 - m) // s * s**2)
-                       for m in range(s)]) for s in k]
-    if not min(length) > 0:
-        raise InputError("polarisation.higuchi_dimension", "x", "no change over some step", "another kmax")
-    return float(np.polyfit(-np.log(k), np.log(length), 1)[0])
-
-
 def diurnal_ratio(target: xr.Dataset, reference: xr.Dataset) -> pd.Series:
     """Daily range of Z at a station over that at a reference station, by the target's local day.
 

@@ -66,8 +66,9 @@ def relabel(windows: pd.DataFrame, catalog: pd.DataFrame, stations: pd.DataFrame
     -------
     DataFrame
         The table with event_id, cluster_id, block_id, magnitude, azimuth, distance, depth, lead and classes
-        of the given catalogue. A window that turns quiet keeps its old block, or gets one named after its old
-        event: what was recorded together stays one group.
+        of the given catalogue; `set_id` is empty, since sets were matched to another one. A window that turns
+        quiet keeps its old block, or gets one named after its old event: what was recorded together stays one
+        group.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def relabel(windows: pd.DataFrame, catalog: pd.DataFrame, stations: pd.DataFrame
         event_id=row["event_id"].fillna("").to_numpy(object),
         cluster_id=row["cluster_id"].fillna("").to_numpy(object),
         block_id=np.where(event, "", np.where(block != "", block, "was-" + old.astype(object))),
-        magnitude=magnitude, depth_km=row["depth_km"].to_numpy(float), lead_days=lead,
+        set_id="", magnitude=magnitude, depth_km=row["depth_km"].to_numpy(float), lead_days=lead,
         distance_km=np.where(event, distance, np.nan), azimuth_deg=np.where(event, azimuth, np.nan),
         magnitude_class=_classes(quiet, event, catalogs.magnitude_class, magnitude),
         azimuth_class=_classes(quiet, event, catalogs.azimuth_class, azimuth))

@@ -10,13 +10,16 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lib import representation, targets
 from lib.files import InputError, atomic_path, canonical_json, content_hash
-from lib.studies import N_CLASSES, Study
+from lib.studies import Study
 
-PROBABILITIES = [f"p_{k}" for k in range(max(N_CLASSES.values()))]
+PROBABILITIES = [f"p_{k}" for k in range(max(targets.N_NUMBERS.values()))]
 COLUMNS = ["study", "protocol", "fold", "seed", "window_id", "target", "y_true", "y_pred", *PROBABILITIES]
 _CODE = ("train.py", "runs.py", "device.py", "model.py", "losses.py", "augment.py", "schedule.py",
-         "splits.py", "purge.py", "table_checks.py", "scale.py")
+         "splits.py", "purge.py", "table_checks.py", "scale.py", "fitted.py", "mixing.py", "objectives.py",
+         "targets.py", "backbones.py", "pretrained.py", "crnn.py", "small_images.py", "observatory_cnn.py",
+         "direction_losses.py", "storm_loss.py")
 
 
 def run_key(study: Study, content: str, protocol: str) -> str:
@@ -54,25 +57,29 @@ def check_representation(study: Study, dataset) -> None:
     InputError
         Naming the field in which dataset and study differ.
     """
-    if not study.targets:
-        raise InputError("study", "targets", study.targets, ", ".join(N_CLASSES))
-    wanted = json.loads(canonical_json(study))
-    for part, name in (*(("stft", name) for name in wanted["stft"]), ("windows", "window_s"),
+    targets.check(study.targets)
+    wanted, form = json.loads(canonical_json(study)), representation.part(study)
+    for part, name in (*((form, name) for name in wanted[form]), ("windows", "window_s"),
                        ("windows", "sampling_s")):
-        found = dataset.study[part].get(name)
+        found = dataset.study.get(part, {}).get(name)
         if found != wanted[part][name]:
             raise InputError(dataset.path, f"{part}.{name}", found,
                              f"{wanted[part][name]}, as the study says; build the dataset with this study")
 
 
 def write_fold(path: Path, study: Study, protocol: str, fold: int, window_ids: np.ndarray,
-               labels: dict[str, np.ndarray], probabilities: dict[str, np.ndarray]) -> None:
-    """Write the predictions table of one fold, whole or not at all; target -> (n,) and (n, K)."""
+               labels: dict[str, np.ndarray], numbers: dict[str, np.ndarray]) -> None:
+    """Write the predictions table of one fold, whole or not at all.
+
+    `labels`: target -> truth (n,), `numbers`: target -> probabilities (n, K) or, for `direction`, the unit
+    vector east and north in p_0 and p_1, with y_true and y_pred in degrees.
+    """
     tables = []
-    for target, p in probabilities.items():
+    for target, p in numbers.items():
         table = pd.DataFrame({
             "study": study.name, "protocol": protocol, "fold": fold, "seed": study.seed,
-            "window_id": window_ids, "target": target, "y_true": labels[target], "y_pred": p.argmax(1)})
+            "window_id": window_ids, "target": target, "y_true": labels[target],
+            "y_pred": targets.answer(p, target)}).astype({"y_true": object, "y_pred": object})
         full = np.full((len(p), len(PROBABILITIES)), np.nan)
         full[:, : p.shape[1]] = p
         tables.append(pd.concat([table, pd.DataFrame(full, columns=PROBABILITIES)], axis=1))
@@ -90,27 +97,31 @@ def read_fold(path: Path, window_ids: np.ndarray, labels: dict[str, np.ndarray])
     InputError
         If the file is damaged, or its windows, labels or probabilities are not those of the fold.
     """
+    kind = float if targets.DIRECTION in labels else int
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         if list(table.columns) != COLUMNS:
             raise ValueError(f"columns {', '.join(table.columns)[:60]}")
-        exact = table[PROBABILITIES].replace("", "nan").to_numpy(object).astype(float)   # as Python reads
-        table[PROBABILITIES] = exact
-        table = table.astype({name: int for name in ("fold", "seed", "y_true", "y_pred")})
+        for name in [*PROBABILITIES, *(["y_true", "y_pred"] if kind is float else [])]:
+            table[name] = table[name].replace("", "nan").to_numpy(object).astype(float)   # as Python reads
+        table = table.astype({"fold": int, "seed": int, "y_true": kind, "y_pred": kind})
     except (OSError, ValueError) as error:
         raise _damaged(path, "table", str(error)) from error
-    k = table.target.map(N_CLASSES).to_numpy()
     for name, expected in (("window_id", np.tile(window_ids, len(labels))),
-                           ("target", np.repeat(list(labels), len(window_ids))),
-                           ("y_true", np.concatenate(list(labels.values())))):
+                           ("target", np.repeat(list(labels), len(window_ids)))):
         if table[name].tolist() != expected.tolist():
             raise _damaged(path, name, f"{len(table)} rows")
-    inside = np.arange(len(PROBABILITIES)) < k[:, None]
-    whole = (np.isfinite(exact) == inside).all(1)
-    p = np.where(inside & np.isfinite(exact), exact, 0)
-    wrong = ~whole | (np.abs(p.sum(1) - 1) > 1e-3) | (p.argmax(1) != table.y_pred)
-    if wrong.any():
-        raise _damaged(path, f"line {2 + int(np.argmax(wrong))}", "probabilities that do not fit")
+    if not np.array_equal(table.y_true, np.concatenate(list(labels.values())), equal_nan=kind is float):
+        raise _damaged(path, "y_true", f"{len(table)} rows")
+    exact = table[PROBABILITIES].to_numpy()
+    for i, target in enumerate(labels):
+        rows, k = slice(i * len(window_ids), (i + 1) * len(window_ids)), targets.N_NUMBERS[target]
+        p = exact[rows, :k]
+        fits = targets.belong(p, target) & np.isnan(exact[rows, k:]).all(1)
+        fits &= targets.answer(np.where(np.isfinite(p), p, 0), target) == table.y_pred.to_numpy()[rows]
+        if not fits.all():
+            raise _damaged(path, f"line {2 + rows.start + int(np.argmin(fits))}",
+                           "probabilities that do not fit")
     return table
 
 

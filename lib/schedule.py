@@ -3,6 +3,60 @@
 import math
 
 from lib.files import InputError
+from lib.studies import TrainingSpec
+
+SCHEDULES = ("cosine", "onecycle", "constant")
+
+
+def rate(spec: TrainingSpec, step: int, steps_per_epoch: int) -> float:
+    """Learning rate of one optimiser step under the schedule of a study.
+
+    Raises
+    ------
+    InputError
+        For an unknown schedule or lengths that it cannot have.
+    """
+    if spec.schedule == "constant":
+        return spec.learning_rate
+    if spec.schedule == "onecycle":
+        return one_cycle(step, steps_per_epoch * spec.epochs, spec.learning_rate)
+    if spec.schedule != "cosine":
+        raise InputError("schedule.rate", "training.schedule", spec.schedule, ", ".join(SCHEDULES))
+    return warmup_cosine(step, steps_per_epoch, spec.epochs, spec.warmup_epochs, spec.learning_rate,
+                         spec.min_learning_rate)
+
+
+def one_cycle(step: int, steps: int, peak: float, rising: float = 0.3, start: float = 1 / 25,
+              end: float = 1 / 25e4) -> float:
+    """Learning rate of the one-cycle policy: half a cosine up to `peak`, then another down.
+
+    Parameters
+    ----------
+    step, steps : int
+        Number of the step from 0, and of all steps.
+    peak : float
+    rising : float
+        Share of the steps until the peak.
+    start, end : float
+        First and last rate as shares of the peak; the defaults are those of torch's `OneCycleLR`.
+
+    Raises
+    ------
+    InputError
+        For a step outside the run.
+
+    References
+    ----------
+    Smith and Topin (2019); S2's code (maximum 1e-3).
+    """
+    if not 0 <= step < steps:
+        raise InputError("schedule.one_cycle", "step", step, f"0 to {steps - 1}")
+    top = rising * steps - 1
+    if step <= top:
+        low, high, progress = start, 1.0, step / top if top > 0 else 1.0
+    else:
+        low, high, progress = 1.0, end, (step - top) / max(steps - 1 - top, 1e-9)
+    return peak * (high + (low - high) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 def warmup_cosine(step: int, steps_per_epoch: int, epochs: int, warmup_epochs: int,

@@ -14,10 +14,11 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, Stratified
 from lib import purge
 from lib.config import rng
 from lib.files import InputError
+from lib.matching import matched
 from lib.table_checks import check_rows, column, groups, start_date, times
 
 __all__ = ["CUTS", "PROTOCOLS", "absent_classes", "check_rows", "column", "folds", "groups", "inner_split",
-           "start_date", "times"]
+           "matched", "start_date", "times"]
 
 # id -> what is held out, and the links between training and test part that it cuts
 PROTOCOLS = {
@@ -48,6 +49,9 @@ def folds(windows: pd.DataFrame, protocol: str, n_folds: int | None = 10, seed: 
           ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Split the windows into training and test rows; every window is tested once, under P6 the last ones.
 
+    Rows with `role` "storm" (`lib.earth.daily`) are tested, never trained on: P5 and P6 put each into the
+    test part whose time it falls into, and drop training rows linked to it as to any test window.
+
     Parameters
     ----------
     windows : DataFrame
@@ -57,8 +61,10 @@ def folds(windows: pd.DataFrame, protocol: str, n_folds: int | None = 10, seed: 
     n_folds : int or None
         Number of folds; None holds out one window (P0), station-day (P1), earthquake or quiet block (P2),
         family (P3), station (P4) or date (P5) at a time. With a number, P2 to P4 are *grouped k-fold*: a fold
-        holds several groups. P6 holds out the last of `n_folds` blocks, one fold; P7 crosses the blocks with
-        as many groups of stations, or one station each if there are fewer, and leaves out empty folds.
+        holds several groups. Where windows were matched (`set_id`), P2, P3 and P5 to P7 never part an
+        earthquake from its quiet windows (`matched`). P6 holds out the last of `n_folds` blocks, one fold; P7
+        crosses the blocks with as many groups of stations, or one station each if there are fewer, and leaves
+        out empty folds.
     seed : int
         Of the shuffle; P1 hands it to scikit-learn unchanged, as R3 did with 42. P4 does not shuffle.
     on_absent : str
@@ -76,7 +82,8 @@ def folds(windows: pd.DataFrame, protocol: str, n_folds: int | None = 10, seed: 
     ------
     InputError
         For an unknown protocol, fewer than two or more folds than groups, missing columns, an absent class,
-        an event in two families (P3), or an embargo that leaves nothing to train on.
+        an event in two families (P3), an embargo that leaves nothing to train on, or storm windows under a
+        protocol other than P5 and P6.
 
     When not to use P0 and P1: for any claim. They show what they return on a world with no signal.
     """
@@ -84,8 +91,12 @@ def folds(windows: pd.DataFrame, protocol: str, n_folds: int | None = 10, seed: 
         raise InputError("splits.folds", "protocol", protocol, ", ".join(PROTOCOLS))
     if on_absent not in ("raise", "warn", "ignore"):
         raise InputError("splits.folds", "on_absent", on_absent, "raise, warn, ignore")
+    storm = only_tested(windows)
+    if storm.any() and protocol not in ("P5", "P6"):
+        raise InputError("splits.folds", f"role, row {np.argmax(storm)}, under {protocol}", "storm",
+                         "P5 or P6: windows that are only tested on belong to a time; or drop them")
     key = "date" if protocol in TIMED else PROTOCOL_KEY.get(protocol)
-    labels = _labels(windows, protocol)
+    labels = _labels(windows, protocol)[~storm]
     label, first, code = np.unique(labels, return_index=True, return_inverse=True)
     wanted = label.size if n_folds is None else n_folds
     if not isinstance(wanted, (int, np.integer)) or not 2 <= wanted <= label.size:
@@ -107,7 +118,8 @@ def _labels(windows, protocol):
         return np.arange(len(windows))
     if protocol in TIMED:
         return start_date(windows)
-    labels = groups(windows, PROTOCOL_KEY[protocol])
+    key = PROTOCOL_KEY[protocol]
+    labels = groups(windows, key)
     if protocol == "P3":
         event, row = np.unique(groups(windows, "event"), return_inverse=True)
         family = np.unique(labels, return_inverse=True)[1]
@@ -116,22 +128,25 @@ def _labels(windows, protocol):
             bad = int(np.argmax(labels != labels[first][row]))
             raise InputError("windows table", f"cluster_id, row {bad}", str(labels[bad]),
                              f"one family for all windows of {event[row[bad]]}")
-    return labels
+    # a set parted unbalances the training part against the test part: without skill, scores fall below 0
+    return matched(windows, key) if protocol in ("P2", "P3") else labels
 
 
 def _in_time(windows, protocol, n_blocks, singly, embargo_days):
     """Folds of P5, P6 and P7: blocks of whole days, purged, and rid of what shares an earthquake."""
     purge.embargo(embargo_days)
-    block = purge.blocks(windows, n_blocks)
+    together = matched(windows, "cluster")
+    block, to_train = _blocks(windows, n_blocks), ~only_tested(windows)
     part, held_out = _station_parts(windows, n_blocks, singly) if protocol == "P7" else (None, [None])
     result = []
     for b in range(n_blocks - 1 if protocol == "P6" else 0, n_blocks):
         test = np.flatnonzero(block == b)
         if protocol == "P6":
-            train = purge.before(windows, np.flatnonzero(block < b), test, embargo_days)
+            train = purge.before(windows, np.flatnonzero((block < b) & to_train), test, embargo_days)
         else:
-            train = purge.purge(windows, np.flatnonzero(block != b), test, embargo_days)
+            train = purge.purge(windows, np.flatnonzero((block != b) & to_train), test, embargo_days)
         train = purge.unrelated(windows, train, test)
+        train = train[~np.isin(together[train], together[test])]
         pairs = [(train, test) if s is None else (train[part[train] != s], test[part[test] == s])
                  for s in held_out]
         for pair in (pair for pair in pairs if pair[1].size):
@@ -141,6 +156,19 @@ def _in_time(windows, protocol, n_blocks, singly, embargo_days):
                                  f"folds, or a table longer than {purge.span_days(windows):.0f} days")
             result.append(pair)
     return result
+
+
+def only_tested(windows: pd.DataFrame) -> np.ndarray:
+    """Say which windows are for evaluation only: those with `role` "storm"; bool (N,)."""
+    return column(windows, "role") == "storm" if "role" in windows else np.zeros(len(windows), bool)
+
+
+def _blocks(windows, n_blocks):
+    """Block of each window; one that is only tested on lies in the block that its date falls into."""
+    date, rows = start_date(windows), np.flatnonzero(~only_tested(windows))
+    known = purge.blocks(windows.iloc[rows], n_blocks)
+    first = [np.sort(date[rows][known == b])[0] for b in range(n_blocks)]
+    return np.maximum(np.searchsorted(first, date, "right") - 1, 0)
 
 
 def _station_parts(windows, n_folds, singly):

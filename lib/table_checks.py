@@ -55,6 +55,13 @@ def column(windows: pd.DataFrame, name: str) -> np.ndarray:
     return values.astype(object).where(values.notna(), "").to_numpy().astype(str)
 
 
+def number(windows: pd.DataFrame, name: str) -> np.ndarray:
+    """Return a column of numbers as float64, NaN where unknown."""
+    if name not in windows:
+        raise InputError("windows table", "column", name, f"a table with {name}, NaN where unknown")
+    return windows[name].to_numpy(float)
+
+
 def start_date(windows: pd.DataFrame) -> np.ndarray:
     """Return the UTC date of each window's start as text, for example 2020-01-31."""
     return times(windows, "start").astype("datetime64[D]").astype(str)

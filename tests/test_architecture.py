@@ -12,11 +12,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LIB = sorted((ROOT / "lib").rglob("*.py"))
-LAYERS = {   # design.md; further modules say theirs in the first line of their docstring
+LAYERS = {   # design.md; further modules say theirs in the first line of their docstring; within a layer of
+    # the design a fraction says which of two modules may import the other
     "files": 0, "config": 0, "studies": 0, "earth": 1, "table_checks": 1, "stft": 2, "purge": 2,
     "duplicates": 2, "relabel": 2, "metrics": 2, "calibration": 2, "comparison": 2, "alarms": 2,
-    "forecast_tests": 2, "directions": 2, "polarisation": 2, "dataset": 3, "splits": 3, "copies": 3,
-    "forensics": 4, "nulls": 4, "model": 4, "losses": 4, "augment": 4, "floors": 4, "confounders": 4,
+    "forecast_tests": 2, "directions": 2, "polarisation": 2, "night": 2.3, "tec_images": 2.3, "representation": 2.5, "dataset": 3, "splits": 3, "copies": 3,
+    "forensics": 4, "nulls": 4, "model": 4, "losses": 3, "crnn": 3.5,
+    "small_images": 3.5, "backbones": 3.5, "fitted": 4.5, "augment": 4, "floors": 4, "confounders": 4,
     "audit": 5, "train": 5, "gradcam": 5, "report": 6, "predict": 6}
 HEAVY = {"torch", "torchvision", "timm", "pytorch_grad_cam"}
 DRAWING = {"matplotlib", "seaborn", "PIL"}
@@ -44,7 +46,7 @@ def layer(name):
     if top in LAYERS:
         return LAYERS[top]
     path = ROOT / "lib" / f"{top}.py"
-    found = re.search(r"\(layer (\d)\)", ast.get_docstring(tree(path)) or "")
+    found = re.search(r"\(layer (\d)[;)]", ast.get_docstring(tree(path)) or "")
     assert found, f"lib/{top}.py: its docstring has to say its layer, as in '(layer 2)'"
     return int(found.group(1))
 
@@ -95,11 +97,11 @@ def test_a_module_imports_only_from_layers_below_it(path):
 def test_torch_drawing_and_network_stay_where_they_belong(path):
     name = module(path)
     found = {target.split(".")[0] for target in imports(path)}
-    if name and layer(name) not in (3, 4, 5, 6):
+    if name and layer(name) < 3:
         assert not found & HEAVY
     if name.split(".")[0] != "report":
-        assert not found & DRAWING
-    if name != "earth.fetch":
+        assert not found & (DRAWING - ({"PIL"} if name.startswith("published_") else set()))   # pictures in, out
+    if not name.startswith("earth.fetch"):
         assert not found & NETWORK
 
 
@@ -157,7 +159,7 @@ def test_git_does_not_ignore_the_library():
 @pytest.mark.slow
 def test_reading_records_needs_no_torch():
     """Layers 0 to 2 import in a fresh interpreter without torch, and print nothing."""
-    names = [f"lib.{module(p)}" for p in LIB if module(p) and layer(module(p)) <= 2]
+    names = [f"lib.{module(p)}" for p in LIB if module(p) and p.stem != "__main__" and layer(module(p)) <= 2]
     code = "import sys\nfor n in sys.argv[1:]: __import__(n)\nassert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code, *names], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

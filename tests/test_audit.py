@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import audit, report, splits
+from lib import audit, config, report, splits, synthetic
 from lib.audit import inputs
 from lib.config import ROOT
 from lib.files import InputError, write_json
@@ -292,6 +292,38 @@ def test_the_command_line_audits_files_of_another_study(tmp_path, capsys):
         audit.read_x(str(tmp_path / "x.npz"), windows.assign(window_id="other"))
     with pytest.raises(InputError, match="npz or npy"):
         audit.read_x(str(path), windows)
+
+
+# what `designs.published_ulf` plants, and the criterion that has to see it under the published split
+PLANTED = {
+    "quiet days of two stations": ["MCC of lookup of station", "stations where only one class occurs",
+                                   "share a station with training", "MCC of metadata"],
+    "quiet days of low Kp": ["MCC of lookup of kp", "MCC of lookup of dst"],
+    "a split by station and date": ["share an earthquake or block", "share a family", "share a date",
+                                    "share time, lookback or horizon"]}
+
+
+def designed(design, seed, n):
+    study = config.load("convnext", "light", {
+        "seed": seed, "world.snr": 0.0, "windows.design": design, "windows.window_s": 3600,
+        "windows.n_windows": n})
+    return synthetic.make_windows(study)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+def test_the_published_design_is_flagged_in_every_planted_defect_and_the_fair_one_in_none(seed):
+    """At the published size under P1, copies under P0; the fair design under P5, at three sizes."""
+    windows = designed("published_ulf", seed, 1972)
+    found = flags(audit.audit(windows, label="magnitude_class", protocol="P1"))
+    for defect, criteria in PLANTED.items():
+        for word in criteria:
+            assert any(word in flag for flag in found), (defect, word, found)
+    found = flags(audit.audit(windows, label="magnitude_class", protocol="P0"))
+    assert any("copies by bytes, name, base record" in flag for flag in found)
+    for n in (240, 492, 984):
+        fair = designed("fair_ulf", seed, n)
+        assert flags(audit.audit(fair, label="magnitude_class", protocol="P5")) == []
 
 
 @pytest.mark.slow

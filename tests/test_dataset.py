@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.bench_stft import memory_growth
-from lib import config
+from lib import config, representation
 from lib.dataset import _most_bytes, build, open_dataset
 from lib.files import InputError
 from lib.hdf5 import read_table, table_hash, write_table
@@ -278,7 +278,7 @@ def test_reserved_space_is_enough_and_given_back(study, tmp_path):
 
     for reader in (read, mostly_gaps):
         path = build(tmp_path / "d.h5", windows, reader, study, source=reader.__name__, on_gap="drop")
-        assert path.stat().st_size < _most_bytes(windows, study)
+        assert path.stat().st_size < _most_bytes(windows, representation.of(study))
 
 
 def test_table_round_trip(tmp_path):

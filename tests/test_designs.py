@@ -36,6 +36,7 @@ def daily(inputs):
 def test_published_counts_are_those_printed(published):
     """E1.1, E1.4: classes of 1972 images, 301 station-days of which seven hold a second event hour."""
     assert tuple(published.columns) == windows.COLUMNS and published.window_id.is_unique
+    assert (published.set_id == "").all()                       # nothing is matched
     assert published.magnitude_class.value_counts().to_dict() == {
         "Normal": 888, "Moderate": 20, "Medium": 1036, "Large": 28}
     event = published.event_id != ""
@@ -109,6 +110,7 @@ def test_smaller_sizes_keep_the_proportions(inputs, n, days, hours):
 def test_operational_has_every_station_day_once(daily, inputs):
     """The first six years less the last week, whose labels are not known."""
     assert tuple(daily.columns) == windows.COLUMNS and daily.window_id.is_unique
+    assert (daily.set_id == "").all()                       # nothing is matched
     per_day = daily.groupby("start").station.nunique()
     assert (per_day == 24).all() and set(daily.start.dt.hour) == {14}
     assert (np.diff(per_day.index.values) == np.timedelta64(1, "D")).all()

@@ -271,6 +271,20 @@ def test_fast_and_tolerant_parsers_agree(text):
         assert np.array_equal(a, b)
 
 
+def test_a_body_longer_than_a_block_is_read_as_line_by_line():
+    """Three blocks of rows, over midnights, marks and negative numbers: as `parse_lines`."""
+    n = 2 * iaga2002_body.BLOCK + 100
+    values = np.random.default_rng(5).normal(0, 3e4, (n, 4)).round(2)
+    values[7] = 99999.0
+    values[-1] = -0.0
+    text = make(list(zip(minutes(n), map(tuple, values), strict=True)))
+    body = text[text.index("|\n", text.index("DATE ")) + 2:].rstrip("\n").encode()
+    fixed, (*lines, _) = iaga2002_body.parse_fixed(body, 4), iaga2002_body.parse_lines(body, "XYZF", "t", 1)
+    for one, other in zip(fixed, lines, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(fixed[2], values.T)
+
+
 def test_a_record_that_never_was_a_file_is_written_as_hez(tmp_path):
     """H, D, Z of 0.01 nT come back exactly; finer values to half of that."""
     record = parse_iaga2002(make(PLAIN))[["H", "D", "Z"]]

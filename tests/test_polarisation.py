@@ -68,30 +68,6 @@ def test_zscore_looks_back_only():
     assert polarisation.night_zscore(values * 0 + 3.3).isna().all()
 
 
-@pytest.mark.parametrize(("series", "dimension"), [
-    (lambda e: e, 2.0015), (np.cumsum, 1.4937), (lambda e: np.arange(e.size), 1.0)])
-def test_higuchi(series, dimension):
-    """B5: white noise, its sum and a line."""
-    e = np.random.default_rng(0).normal(size=10_000)
-    assert polarisation.higuchi_dimension(series(e)) == pytest.approx(dimension, abs=5e-5)
-
-
-def test_higuchi_is_its_definition_and_ignores_scale():
-    """The sum over i of B5, term by term, indices from 1."""
-    x = np.random.default_rng(2).normal(size=103).cumsum()
-    n, lengths = x.size, []
-    for k in range(1, 7):
-        each = []
-        for m in range(1, k + 1):
-            steps = (n - m) // k
-            total = sum(abs(x[m + i * k - 1] - x[m + (i - 1) * k - 1]) for i in range(1, steps + 1))
-            each.append(total * (n - 1) / (steps * k * k))
-        lengths.append(np.mean(each))
-    slope = np.polyfit(np.log(1 / np.arange(1, 7)), np.log(lengths), 1)[0]
-    assert polarisation.higuchi_dimension(x, 6) == pytest.approx(slope)
-    assert polarisation.higuchi_dimension(5 - 3 * x, 6) == pytest.approx(slope)
-
-
 def daily_wave(amplitudes, longitude, sampling_s=600.0):
     """Z with one sine a local day, of the amplitude given for that day."""
     n = round(86400 / sampling_s)
@@ -132,6 +108,3 @@ def test_bad_input_is_named():
         polarisation.nightly_ratio(record(noise(1)), (.06, .4))
     with pytest.raises(InputError, match="hold 1024 s"):
         polarisation.nightly_ratio(record(noise(1)), hours=(0, .2))
-    for x in (np.ones(200), np.r_[np.nan, np.arange(200)], np.arange(50)):
-        with pytest.raises(InputError, match="finite values"):
-            polarisation.higuchi_dimension(x)

@@ -172,6 +172,15 @@ def test_cut_gives_the_asked_samples_or_names_the_span():
             cut(record, start, 5)
 
 
+def test_a_joined_record_keeps_its_last_sample_however_long_it_is():
+    """Two hours a year apart at one sample a minute: the axis ends with the last stamp, no minute is lost."""
+    parts = [a_record(np.arange(60.0), sampling_s=60.0, start=f"{year}-01-01") for year in (2015, 2016)]
+    joined = join_records(parts)
+    assert joined["time"].values[-1] == parts[1]["time"].values[-1]
+    assert joined.sizes["time"] == 365 * 1440 + 60
+    assert joined["H"].values[-1] == 59.0
+
+
 def test_joined_days_share_one_axis_and_keep_gaps():
     """Two records turned by different declinations become one without a step; the hole is NaN."""
     north, east = 20_000.0, 1_000.0

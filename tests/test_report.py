@@ -197,6 +197,9 @@ def test_every_plot_draws(shown):
         report.plot_confusion(np.eye(3, dtype=int), "abc"),
         report.plot_lines(t, {"a": t, "b": t + 1}, "x", "y", bands={"a": (t - 1, t + 1)}),
         report.plot_bars({"a": 1.0}, "MCC", {"a": 0.5}),
+        report.plot_reliability({name: pd.DataFrame({
+            "confidence": [.2, .8], "frequency": [.1, .9], "low": [0, np.nan], "high": [.3, np.nan]})
+            for name in "abcd"}),
     ]
     for fig in drawn:
         fig.canvas.draw()
@@ -215,7 +218,8 @@ def test_axes_are_physical():
     lambda: images.plot_spectrogram(np.zeros((3, 4, 5)), range(5), range(4)),
     lambda: images.plot_gradcam(np.zeros((3, 4, 5)), {"a": np.zeros((5, 4))}, range(4), range(5)),
     lambda: charts.plot_confusion(np.zeros((2, 3)), "ab"), lambda: charts.plot_scores([]),
-    lambda: charts.plot_lines([1, 2], {"a": [1]}, "x", "y")])
+    lambda: charts.plot_lines([1, 2], {"a": [1]}, "x", "y"), lambda: charts.plot_reliability({}),
+    lambda: charts.plot_reliability({"a": pd.DataFrame({"confidence": [.5]})})])
 def test_plots_refuse_what_does_not_fit(call):
     with pytest.raises(InputError):
         call()

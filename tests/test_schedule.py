@@ -1,11 +1,14 @@
 """lib.schedule: peak, final rate and the published mis-stepping."""
 
+import dataclasses
 import math
 
 import pytest
+import torch
 
 from lib.files import InputError
-from lib.schedule import published_rate, warmup_cosine
+from lib.schedule import one_cycle, published_rate, rate, warmup_cosine
+from lib.studies import TrainingSpec
 
 SEED001 = {"steps_per_epoch": 44, "epochs": 50, "warmup_epochs": 5, "peak": 1e-4, "final": 1e-6}
 
@@ -59,3 +62,27 @@ def test_published_rate_equals_a_factor_over_steps_indexed_by_epoch():
         math.cos(quarter * (s - warmup)) ** 2 for s in range(warmup, total)]    # (1 + cos 2a) / 2 = cos^2 a
     rates = [published_rate(epoch, 3, 20, 2) for epoch in range(1, 21)]
     assert rates == pytest.approx([1e-4 * f for f in factor[:20]], rel=1e-12)
+
+
+def test_one_cycle_is_torchs():
+    """Every rate of a run of 57 steps equals that of `torch.optim.lr_scheduler.OneCycleLR`."""
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    torchs = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1e-3, total_steps=57, cycle_momentum=False)
+    for step in range(57):
+        assert one_cycle(step, 57, 1e-3) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
+        optimizer.step()
+        if step < 56:
+            torchs.step()
+
+
+def test_the_schedule_of_a_study():
+    """`rate` is constant, one-cycle or warm-up and cosine, as the study says; anything else is refused."""
+    spec = TrainingSpec(epochs=4, warmup_epochs=1, learning_rate=0.5, min_learning_rate=0.0)
+    assert rate(dataclasses.replace(spec, schedule="constant"), 7, 10) == 0.5
+    assert rate(dataclasses.replace(spec, schedule="onecycle"), 7, 10) == one_cycle(7, 40, 0.5)
+    assert rate(spec, 7, 10) == warmup_cosine(7, 10, 4, 1, 0.5, 0.0)
+    with pytest.raises(InputError, match="steps"):
+        rate(dataclasses.replace(spec, schedule="steps"), 7, 10)
+    with pytest.raises(InputError, match="0 to 39"):
+        one_cycle(40, 40, 1.0)

@@ -68,6 +68,19 @@ def test_station_hour_and_kp_do_not_separate_the_classes(table):
     assert np.abs(difference).max() <= windows.KP_TOLERANCE
 
 
+def test_a_set_is_one_event_at_one_station_with_as_many_quiet_windows_of_its_own(table):
+    """Same spacing, season and Kp within one unit, window by window; no block serves two sets."""
+    for name, rows in table.groupby("set_id"):
+        event, quiet = (rows[(rows.event_id != "") == side].sort_values("start") for side in (True, False))
+        assert name == f"{event.event_id.iloc[0]}-{event.station.iloc[0]}" and len(event) == len(quiet) > 0
+        assert rows.station.nunique() == event.event_id.nunique() == quiet.block_id.nunique() == 1
+        assert (event.start.diff().dropna().to_numpy() == quiet.start.diff().dropna().to_numpy()).all()
+        assert np.abs(event.kp_max.to_numpy() - quiet.kp_max.to_numpy()).max() <= windows.KP_TOLERANCE
+        assert abs(event.start.iloc[-1].month - quiet.start.iloc[-1].month) % 12 in (0, 1, 11)
+    quiet = table[table.event_id == ""]
+    assert (quiet.groupby("block_id").set_id.nunique() == 1).all() and (table.set_id != "").all()
+
+
 def test_no_case_is_masked_by_a_larger_event(table, inputs):
     catalog, places, *_ = inputs
     where = places.set_index("code")

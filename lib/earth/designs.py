@@ -240,6 +240,7 @@ def _table(rows, pairs, kp, dst, spec):
     table = pd.DataFrame({
         "window_id": name, "parent_id": name, "station": rows.station, "start": start, "end": end,
         "lookback_s": 0.0, "horizon_s": HORIZON_DAYS * 86_400, "kp_max": kp_max, "dst_min": dst_min,
+        "set_id": "",
         "event_id": np.where(event, of.event_id, ""), "cluster_id": np.where(event, of.cluster_id, ""),
         "block_id": np.where(event, "", rows.block_id),
         **{column: of[column].astype(float) for column in ("magnitude", "azimuth_deg", "distance_km",

@@ -6,13 +6,14 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from lib.earth import lzw
 from lib.files import InputError
 
 MAX_BYTES = 2**30   # a month at 1 Hz is 190 MB of text; more than this is a mistake or an attack
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Contents of a file, unpacked if it is gzip or a zip with one member.
+    """Contents of a file, unpacked if it is gzip, a .Z of compress, or a zip with one member.
 
     The packing is recognised by content, not by the suffix.
 
@@ -30,6 +31,8 @@ def read_bytes(path: str | Path) -> bytes:
         data = _gunzip(data, path)
     elif data[:4] == b"PK\x03\x04":
         data = _unzip(data, path)
+    elif lzw.is_lzw(data):
+        data = lzw.unpack_lzw(data, path)
     if not data:
         raise InputError(path, "contents", "0 bytes", "a record; the file is empty, fetch it again")
     return data

@@ -213,7 +213,7 @@ def join_records(records) -> xr.Dataset:
         parts.append(record[["Z"]].assign(H=("time", h), D=("time", d))[["H", "D", "Z"]])
     joined = xr.concat(parts, "time")
     time = np.arange(joined["time"].values[0].astype("int64"),
-                     joined["time"].values[-1].astype("int64") + 1, grid_ns).astype("datetime64[ns]")
+                     joined["time"].values[-1].astype("int64") + grid_ns, grid_ns).astype("datetime64[ns]")
     sources = " ".join(record.attrs["source"] for record in records)
     return joined.reindex(time=time).assign_attrs(first.attrs | {"source": sources})
 

@@ -15,7 +15,7 @@ from lib.studies import MAGNITUDE_CLASSES, WindowSpec
 
 COLUMNS = ("window_id", "station", "start", "end", "event_id", "cluster_id", "block_id", "parent_id",
            "magnitude", "magnitude_class", "azimuth_deg", "azimuth_class", "distance_km", "depth_km",
-           "lead_days", "kp_max", "dst_min", "lookback_s", "horizon_s")
+           "lead_days", "kp_max", "dst_min", "lookback_s", "horizon_s", "set_id")
 HORIZON_DAYS = 7.0            # a window is labelled by the largest event of the week after it [D]
 QUIET_DAYS = (-2.0, 20.0)     # no event in this span around a quiet window (validity.md C9)
 KP_TOLERANCE = 1.0            # cases and controls agree in Kp to this (C9)
@@ -44,7 +44,8 @@ def sample_windows(catalog: pd.DataFrame, stations: pd.DataFrame, kp: pd.Series,
     Returns
     -------
     DataFrame
-        The windows table (`COLUMNS`), at most `spec.n_windows` rows, half of them quiet.
+        The windows table (`COLUMNS`), at most `spec.n_windows` rows, half of them quiet. `set_id` names the
+        matched set, earthquake and station: as many event windows as quiet ones.
 
     Raises
     ------
@@ -218,7 +219,7 @@ def _rows(case, starts, spec, event):
     names = np.full(len(start), "Normal", dtype=object)
     table = pd.DataFrame({
         "station": case.station, "start": start, "end": end, "lookback_s": 0.0,
-        "horizon_s": HORIZON_DAYS * 86_400,
+        "horizon_s": HORIZON_DAYS * 86_400, "set_id": f"{case.event_id}-{case.station}",
         "event_id": case.event_id if event else "", "cluster_id": case.cluster_id if event else "",
         "block_id": "" if event else f"quiet-{case.station}-{start.iloc[0]:%Y%m%d}",
         "magnitude": case.magnitude if event else nan, "depth_km": case.depth_km if event else nan,

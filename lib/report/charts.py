@@ -221,3 +221,43 @@ def plot_bars(values: Mapping[str, float], label: str, marks: Mapping[str, float
     ax.tick_params(axis="y", length=0)
     ax.margins(x=0.05)
     return fig
+
+
+def plot_reliability(tables: Mapping[str, object], label: str = "stated probability"):
+    """Draw observed frequency against stated probability, one small panel a model, with event bands.
+
+    Parameters
+    ----------
+    tables : mapping
+        Name to a table of `calibration.reliability`; at most three panels stand beside each other.
+    label : str
+        What is stated, for the horizontal axis.
+
+    Raises
+    ------
+    InputError
+        For no table, or one without the columns that are drawn.
+    """
+    needed = {"confidence", "frequency", "low", "high"}
+    for name, table in tables.items():
+        if not needed <= set(table):
+            raise InputError("plot_reliability", f"columns of {name}", list(table), ", ".join(sorted(needed)))
+    if not tables:
+        raise InputError("plot_reliability", "tables", 0, "at least one")
+    columns = min(3, len(tables))
+    rows = -(-len(tables) // columns)
+    fig, axes = style.new_figure(0.5 + 1.9 * rows, rows, columns, sharex=True, sharey=True)
+    for i, (ax, (name, table)) in enumerate(zip(axes.flat, tables.items(), strict=False)):
+        colour = style.CYCLE[i % len(style.CYCLE)]
+        ax.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.9, linestyle="--")
+        ax.vlines(table["confidence"], table["low"], table["high"], color=colour, linewidth=3, alpha=0.35)
+        ax.plot(table["confidence"], table["frequency"], "-o", color=colour, markersize=5,
+                markeredgecolor="white")
+        ax.set(title=name, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", xticks=[0, 0.5, 1],
+               yticks=[0, 0.5, 1])
+        ax.grid(True)
+    for ax in axes.flat[len(tables):]:
+        ax.set_visible(False)
+    fig.supxlabel(label, fontsize=10)
+    fig.supylabel("observed frequency", fontsize=10)
+    return fig
