@@ -1,6 +1,7 @@
 # The front door. Needs only make and Python 3.11 to 3.13; everything else is installed into .venv.
 #   make book                 run what is stale, build the site          PROFILE=light|smoke|full  DATA=folder  JOBS=2
 #   make run NB=03_loeo_training P="-p folds 3 -p profile smoke" OUT=path.ipynb
+#   make matrix NB=03_loeo_training MATRIX="profile=smoke snr=0,1,2 seed=1,2" OUT=folder
 #   make fetch STATION=KAK FROM=2011-03-01 TO=2011-03-31 KIND=geomag|events|kp|dst|ionex DATA=folder
 
 PYTHON  ?= python3
@@ -9,6 +10,7 @@ DATA    ?=
 JOBS    ?= 2
 OUT     ?=
 P       ?=
+MATRIX  ?=
 KIND    ?= geomag
 STATION ?=
 FROM    ?=
@@ -32,7 +34,7 @@ endif
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help book notebooks site run fetch test check bench lock pdf clean
+.PHONY: help book notebooks site run matrix fetch test check bench lock pdf clean
 
 help:                   ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +60,10 @@ site: .venv/.ready      ## build the site from the executed notebooks
 run: .venv/.ready       ## run one notebook: NB=name P="-p folds 3" OUT=path.ipynb DATA=folder
 	@test -n "$(NB)" || { echo "error: name a notebook:  make run NB=03_loeo_training P=\"-p profile smoke\""; exit 2; }
 	@$(PY) -m book.runner run "$(NB)" $(P) $(if $(OUT),--out "$(OUT)") $(if $(DATA),--data "$(DATA)")
+
+matrix: .venv/.ready    ## run one notebook with every combination: NB=name MATRIX="snr=0,1 seed=1,2" OUT=folder
+	@test -n "$(NB)" -a -n "$(MATRIX)" || { echo "error: say which:  make matrix NB=03_loeo_training MATRIX=\"profile=smoke snr=0,1,2\""; exit 2; }
+	@$(PY) -m book.matrix "$(NB)" "$(MATRIX)" --jobs "$(JOBS)" $(if $(OUT),--out "$(OUT)") $(if $(DATA),--data "$(DATA)")
 
 fetch: .venv/.ready     ## open data into DATA=folder: STATION=KAK FROM=2011-03-01 TO=2011-03-31 KIND=geomag
 	@test -n "$(FROM)" -a -n "$(TO)" || { echo "error: name the days:  make fetch STATION=KAK FROM=2011-03-01 TO=2011-03-31"; exit 2; }

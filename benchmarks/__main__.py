@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks import (
     bench_cwt,
     bench_ionex,
+    bench_predict,
     bench_step,
     bench_stft,
     bench_tec,
@@ -26,6 +27,8 @@ MEASURES = {
     "tec": bench_tec.images,
     "memory": bench_stft.memory,
     "world": bench_world.run,
+    "predict": bench_predict.day,
+    "pictures": bench_predict.pictures,
     "step-light": bench_step.light,
     "step-convnext": bench_step.convnext,
 }

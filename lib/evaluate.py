@@ -8,7 +8,7 @@ the protocol are linked.
 import numpy as np
 import pandas as pd
 
-from lib import config, floors, intervals, metrics, splits
+from lib import config, floors, intervals, metrics, nulls, splits
 from lib.certificate import LINKS, certificate
 from lib.files import InputError
 from lib.hdf5 import table_hash
@@ -68,8 +68,9 @@ def score_rows(study: Study, dataset, predictions: pd.DataFrame, base: dict, **l
     """Score one predictions table, one row a target, in the form that `report.scoreboard` asks for.
 
     The score is the exact multi-class Matthews correlation R_K over all windows. Its interval resamples
-    earthquakes and quiet blocks; p permutes their labels against the fixed predictions. Azimuth labels differ
-    inside an earthquake: there, earthquakes and blocks of as many windows exchange all their labels.
+    earthquakes and quiet blocks; p permutes their labels against the fixed predictions, inside matched sets
+    where there are any. Azimuth labels differ inside an earthquake: there, earthquakes and blocks of as many
+    windows exchange all their labels.
 
     Parameters
     ----------
@@ -123,9 +124,7 @@ def _score(study, windows, rows, target, base, labels):
     groups = splits.groups(windows, "event")
     drawn = config.rng(study.seed, "bootstrap", target)
     interval = intervals.bootstrap_confusion(y, predicted, groups, k, metrics.mcc, spec.bootstrap, drawn)
-    null = intervals.permutation_test(y, predicted, groups, k, metrics.mcc, spec.permutations,
-                                      config.rng(study.seed, "permutation", target),
-                                      blocks=target == "azimuth")
+    null = _null(study, windows, y, predicted, target)
     matrix = metrics.confusion(y, predicted, k)
     known = {kind: {name: float(metrics.mcc(metrics.confusion(y, p, k))) for name, p in table.items()}
              for kind, table in base[target].items()}
@@ -150,6 +149,18 @@ def _score(study, windows, rows, target, base, labels):
     if target == "azimuth":
         row.update(_directions(windows, rows, base["folds"]))
     return row
+
+
+def _null(study, windows, y, predicted, target):
+    """Test the predictions as they are: labels change places inside matched sets, else between groups."""
+    k, spec = N_CLASSES[target], study.evaluation
+    groups, unit = splits.groups(windows, "event"), splits.matched(windows)
+    if target == "magnitude" and not np.array_equal(unit, groups):
+        return nulls.exchange_refit(lambda labels: metrics.mcc(metrics.confusion(labels, predicted, k)), y,
+                                    unit, spec.permutations, study.seed)
+    drawn = config.rng(study.seed, "permutation", target)
+    return intervals.permutation_test(y, predicted, groups, k, metrics.mcc, spec.permutations, drawn,
+                                      blocks=target == "azimuth")
 
 
 def _directions(windows, rows, folds):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib import representation, targets
+from lib import own_network, representation, targets
 from lib.files import InputError, atomic_path, canonical_json, content_hash
 from lib.studies import Study
 
@@ -19,12 +19,13 @@ COLUMNS = ["study", "protocol", "fold", "seed", "window_id", "target", "y_true",
 _CODE = ("train.py", "runs.py", "device.py", "model.py", "losses.py", "augment.py", "schedule.py",
          "splits.py", "purge.py", "table_checks.py", "scale.py", "fitted.py", "mixing.py", "objectives.py",
          "targets.py", "backbones.py", "pretrained.py", "crnn.py", "small_images.py", "observatory_cnn.py",
-         "direction_losses.py", "storm_loss.py")
+         "direction_losses.py", "storm_loss.py", "own_network.py")
 
 
 def run_key(study: Study, content: str, protocol: str) -> str:
     """Name one cross-validation: data, code, releases and those fields of the study that training reads."""
     code = [(Path(__file__).parent / name).read_bytes() for name in _CODE]
+    code.append(own_network.source(study.network.family))     # an edited network is another network
     scored_later = dataclasses.replace(study.evaluation, bootstrap=0, permutations=0)
     relevant = dataclasses.replace(study, profile="", evaluation=scored_later)
     start = Path(study.network.weights or "")       # a file that is replaced is another start
@@ -65,6 +66,9 @@ def check_representation(study: Study, dataset) -> None:
         if found != wanted[part][name]:
             raise InputError(dataset.path, f"{part}.{name}", found,
                              f"{wanted[part][name]}, as the study says; build the dataset with this study")
+    designs = dataset.study["windows"]["design"], study.windows.design
+    if designs[0] != designs[1] and any(name.startswith("png_") for name in designs):   # pictures, no records
+        raise InputError(dataset.path, "windows.design", designs[0], f"{designs[1]}, as the study says")
 
 
 def write_fold(path: Path, study: Study, protocol: str, fold: int, window_ids: np.ndarray,

@@ -17,6 +17,7 @@ folds = 0          # type: int  # number of folds; 0 keeps the profile's
 snr = 2.0          # type: float  # amplitude planted in the second world, in units of its sigma0
 seed = 42          # type: int  # names the world, the folds and every draw
 workers = 2        # type: int  # folds trained at the same time
+scheduler = ""     # type: str  # address of a dask scheduler, for example tcp://host:8786; else this machine
 
 # %%
 import itertools
@@ -96,7 +97,7 @@ planned = {run: config.load("convnext", profile, overrides | {
     "world.snr": studies[run[0]].world.snr, "network.backbone": run[1]}) for run in runs}
 
 # %% tags=["show"]
-executor = train.pool(workers)
+executor = train.pool(workers, scheduler)
 predictions = {(world, backbone, p): train.cross_validate(
                    planned[world, backbone, p], data[world], p, executor, keep_weights=p == "P2")
                for world, backbone, p in planned}

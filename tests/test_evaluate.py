@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, matthews_corrcoef
 
-from lib import certificate, config, dataset, evaluate, files, floors, report, splits
+from lib import certificate, config, dataset, evaluate, files, floors, nulls, report, splits
 from lib.files import InputError
 from lib.runs import COLUMNS, PROBABILITIES
 from lib.studies import AZIMUTH_CLASSES, MAGNITUDE_CLASSES, N_CLASSES
@@ -242,3 +242,17 @@ def test_predictions_that_know_nothing_cover_chance(data, base):
         low_p += [r["p"] <= 0.1 for r in found]
     assert (missed <= 9).all(), missed           # 3 expected, 9 has probability 0.001
     assert (low_p <= 14).all(), low_p            # 6 expected, 14 has probability 0.002
+
+
+def test_in_a_matched_design_labels_change_places_inside_sets_only():
+    """Predictions that are right for half of each set: no exchange beats them but by chance of coins."""
+    n = 24
+    event, number = np.arange(n) % 2 == 1, np.array([str(i // 2) for i in range(n)])
+    windows = pd.DataFrame({"event_id": np.where(event, number, ""), "set_id": number,
+                            "block_id": np.where(event, "", number)})
+    y = event.astype(int)
+    unit = splits.matched(windows)
+    assert np.unique(unit).size == n // 2
+    found = evaluate._null(config.load("convnext", "smoke"), windows, y, y, "magnitude")
+    assert found.p == pytest.approx(1 / 100) and found.n_units == n // 2
+    assert found.method == nulls.exchange_refit(lambda labels: 0.0, y, unit, 3).method

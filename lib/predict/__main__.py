@@ -1,0 +1,5 @@
+"""Run ``python -m lib.predict --help``."""
+
+from lib.predict.cli import main
+
+raise SystemExit(main())
