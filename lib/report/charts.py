@@ -229,7 +229,7 @@ def plot_reliability(tables: Mapping[str, object], label: str = "stated probabil
     Parameters
     ----------
     tables : mapping
-        Name to a table of `calibration.reliability`; at most three panels stand beside each other.
+        Name to a table of `calibration.reliability`; two or three panels stand side by side.
     label : str
         What is stated, for the horizontal axis.
 
@@ -244,7 +244,7 @@ def plot_reliability(tables: Mapping[str, object], label: str = "stated probabil
             raise InputError("plot_reliability", f"columns of {name}", list(table), ", ".join(sorted(needed)))
     if not tables:
         raise InputError("plot_reliability", "tables", 0, "at least one")
-    columns = min(3, len(tables))
+    columns = 2 if len(tables) == 4 else min(3, len(tables))
     rows = -(-len(tables) // columns)
     fig, axes = style.new_figure(0.5 + 1.9 * rows, rows, columns, sharex=True, sharey=True)
     for i, (ax, (name, table)) in enumerate(zip(axes.flat, tables.items(), strict=False)):
