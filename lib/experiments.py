@@ -7,7 +7,6 @@ continues where a killed run stopped. Chapters only plot what is stored. Source:
 
 import dataclasses
 import functools
-import json
 from collections.abc import Iterable
 from concurrent.futures import Executor
 from pathlib import Path
@@ -18,10 +17,9 @@ from scipy.special import expit
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from tqdm.auto import tqdm
 
 from lib import config, confounders, copies, floors, intervals, metrics, nulls, splits, stft, synthetic
-from lib.files import content_hash, write_json
+from lib.jobs import code_hash, run
 from lib.studies import MAGNITUDE_CLASSES, N_CLASSES
 
 MODELS = ("logistic", "forest", "nearest")     # `oracle` knows the planted band
@@ -30,7 +28,8 @@ TREES = 40
 CANDIDATES = 10                                # epochs among which `test_stopping` picks [D]
 TARGETS = {"detection": 2} | N_CLASSES
 _CODE = ("experiments.py", "floors.py", "splits.py", "stft.py", "synthetic.py", "metrics.py", "intervals.py",
-         "confounders.py", "copies.py", "matching.py", "nulls.py", "purge.py", "table_checks.py")
+         "confounders.py", "copies.py", "matching.py", "nulls.py", "purge.py", "table_checks.py",
+         "targets.py", "earth/*.py")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,15 +71,7 @@ def run_jobs(jobs: Iterable[Job], executor: Executor | None = None, folder: Path
         its interval over events (with their matched quiet windows), p, n_windows, n_groups. With `refits`, p
         is that of `nulls.exchange_refit` where windows are matched, else of `nulls.permutation_refit`.
     """
-    folder, jobs = folder or config.CACHE / "experiments", list(jobs)
-    code = content_hash(*[(Path(__file__).parent / name).read_bytes() for name in _CODE])
-    paths = [folder / f"{content_hash(job, code)}.json" for job in jobs]
-    todo = [(job, path) for job, path in zip(jobs, paths, strict=True) if not path.exists()]
-    running = [executor.submit(_store, *item) for item in todo] if executor else []
-    for one in tqdm(running or todo, desc="worlds", disable=None, leave=False):
-        one.result() if executor else _store(*one)
-    rows = [row for path in paths for row in json.loads(path.read_text(encoding="utf-8"))]
-    return pd.DataFrame(rows)
+    return run(jobs, _rows, code_hash(*_CODE), executor, folder or config.CACHE / "experiments", "worlds")
 
 
 def run_job(job: Job) -> list[dict]:
@@ -106,9 +97,9 @@ def run_job(job: Job) -> list[dict]:
     return rows
 
 
-def _store(job, path):
-    write_json(path, [{k: v for k, v in row.items() if k not in ("protocols", "models", "targets")}
-                      for row in run_job(job)])
+def _rows(job):
+    lists = "protocols", "models", "targets"
+    return [{k: v for k, v in row.items() if k not in lists} for row in run_job(job)]
 
 
 def _windows_and_features(study, switch):
