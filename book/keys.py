@@ -17,12 +17,12 @@ import os
 import re
 from pathlib import Path
 
+from book import parameters as cell
 from lib.files import InputError, canonical_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "notebooks"
 MACHINERY = ("requirements/lock.txt", "book/keys.py", "book/normalise.py", "book/runner.py")
-CELL = re.compile(r"^# %%", re.MULTILINE)
 
 
 def names() -> list[str]:
@@ -59,36 +59,14 @@ def file_hash(path: Path) -> str:
 
 
 def parameters(path: Path, overrides: dict | None = None) -> dict:
-    """Return the values of the parameters cell, with the overrides that it knows.
+    """Return the values of the parameters cell, with the overrides that it knows (`book.parameters`).
 
     Raises
     ------
     InputError
-        If there is no such cell, a value is not a literal, or an override is unknown or of another type.
+        If there is no such cell, a value is not a literal, or an override is unknown or not accepted.
     """
-    text = path.read_text(encoding="utf-8")
-    cells = [cell for cell in CELL.split(text) if cell.split("\n", 1)[0].strip() == 'tags=["parameters"]']
-    if len(cells) != 1:
-        raise InputError(path.name, "parameters cells", len(cells),
-                         'one cell that starts # %% tags=["parameters"]')
-    values = {}
-    for node in ast.parse(cells[0].split("\n", 1)[1]).body:
-        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-        values[target.id] = ast.literal_eval(node.value)
-    for key, value in (overrides or {}).items():
-        if key not in values:
-            raise InputError(path.name, "parameter", key, ", ".join(values))
-        values[key] = _same_type(path, key, values[key], value)
-    return values
-
-
-def _same_type(path, key, default, value):
-    """Return the value if the default could have it: a whole number may stand for a float, None for any."""
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if default is not None and value is not None and type(value) is not type(default):
-        raise InputError(path.name, f"parameter {key}", value, f"a value like {default!r}")
-    return value
+    return cell.values(path, overrides)
 
 
 def inputs(path: Path) -> list[str]:
@@ -97,15 +75,22 @@ def inputs(path: Path) -> list[str]:
     return [word.strip() for word in found.group(1).split(",") if word.strip()] if found else []
 
 
-def _imported(path: Path) -> set[str]:
+def _imported(path: Path) -> frozenset[str]:
     """Dotted `lib` names that one file imports, anywhere in it."""
+    stat = path.stat()
+    return _imports(str(path), stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4096)
+def _imports(path: str, size: int, mtime_ns: int) -> frozenset[str]:
+    """Parse a file; size and time are there for the cache only."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(Path(path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in found if name.split(".")[0] == "lib"}
+    return frozenset(name for name in found if name.split(".")[0] == "lib")
 
 
 def _files_of(dotted: str, root: Path) -> list[Path]:

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from lib import crnn, observatory_cnn, small_images
+from lib import crnn, observatory_cnn, own_network, small_images
 from lib.backbones import BACKBONES, MultiTask, multitask
 from lib.files import InputError, atomic_path, content_hash, write_json
 from lib.studies import N_CLASSES, NetworkSpec
@@ -26,6 +26,7 @@ def build(spec: NetworkSpec, channels: int = 3, classes: dict[str, int] = N_CLAS
     ----------
     spec : NetworkSpec
         `family` is a key of `FAMILIES`; those other than `multitask` are described where they are built.
+        Or `module:function` names a function of your own with these arguments (`lib.own_network`).
         `backbone` is a key of `BACKBONES` or a timm name; `light` takes a variant of `convnext`,
         `efficientnet` or `vgg16` that trains on two cores; `weights` is None, "imagenet" or the path of
         a safetensors file with a backbone or a whole network.
@@ -68,9 +69,14 @@ def build(spec: NetworkSpec, channels: int = 3, classes: dict[str, int] = N_CLAS
     >>> {target: tuple(z.shape) for target, z in net(torch.zeros(2, 3, 64, 64)).items()}
     {'magnitude': (2, 4), 'azimuth': (2, 9)}
     """
-    if spec.family not in FAMILIES:
-        raise InputError("model.build", "network.family", spec.family, ", ".join(FAMILIES))
-    network = FAMILIES[spec.family](spec, channels, dict(classes), size)
+    own = ":" in spec.family
+    if not own and spec.family not in FAMILIES:
+        raise InputError("model.build", "network.family", spec.family,
+                         ", ".join(FAMILIES) + ", or module:function of your own")
+    make = own_network.builder(spec.family) if own else FAMILIES[spec.family]
+    network = make(spec, channels, dict(classes), size)
+    if own:
+        network = own_network.check(network, spec.family, channels, classes, size)
     network.spec, network.channels, network.classes = spec, channels, dict(classes)
     network.size = None if size is None else tuple(int(n) for n in size)
     if spec.weights not in (None, "imagenet"):
@@ -131,10 +137,11 @@ def target_layer(model: MultiTask, size: tuple[int, int]) -> nn.Module:
     InputError
         If the backbone has no convolutional feature maps.
     """
-    stages = [(stage["reduction"], model.backbone.get_submodule(stage["module"]))
-              for stage in getattr(model.backbone, "feature_info", None) or []]
+    backbone = getattr(model, "backbone", None)
+    stages = [(stage["reduction"], backbone.get_submodule(stage["module"]))
+              for stage in getattr(backbone, "feature_info", None) or []]
     stages = [stage for stage in stages if not isinstance(stage[1], nn.MaxPool2d)]
-    if not stages or getattr(model.backbone, "output_fmt", "NCHW") != "NCHW":
+    if not stages or getattr(backbone, "output_fmt", "NCHW") != "NCHW":
         raise InputError("model.target_layer", "network.backbone", model.spec.backbone,
                          "a convolutional backbone: " + ", ".join(BACKBONES))
     deep = [layer for stride, layer in stages if min(size) // stride >= _SMALLEST_MAP]
@@ -191,6 +198,7 @@ def load_weights(path: str | Path) -> tuple[MultiTask, dict]:
     """
     path, card = Path(path), _read_card(path)
     spec = NetworkSpec(**{**card["network"], "weights": None})
+    own_network.require_trusted(spec.family, _card_path(path))
     with torch.random.fork_rng(devices=[]):      # the random weights below are overwritten
         network = build(spec, card["channels"], card["classes"], card["size"])
     state = _read_state(path)
@@ -208,7 +216,7 @@ def _load_start(network, path):
     if any(name.startswith("backbone.") for name in state):
         return _load_exactly(network, state, path)
     kept = {n: t for n, t in state.items() if not n.startswith(_CLASSIFIER)}
-    return _load_exactly(network.backbone, kept, path)
+    return _load_exactly(getattr(network, "backbone", network), kept, path)
 
 
 def _read_state(path):
