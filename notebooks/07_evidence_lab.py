@@ -160,8 +160,9 @@ report.figure(fig, "switches", caption="What each defect adds to detection when 
               alt="Bar chart: rendering and smoothing by class add nearly one half, others little.")
 
 # %% [markdown]
-# Splitting by event removes what copies and overlap add. It does not remove what is written into the record, the
-# picture or the choice of quiet days: those have to be seen by floors, by the render-null test, or by eye.
+# Splitting by event removes what overlap adds, and part of what copies add: event windows were augmented and quiet
+# ones were not, which still tells them apart. It does not remove what is written into the record, the picture or the
+# choice of quiet days: those have to be seen by floors, by the render-null test, or by eye.
 #
 # ## The same checks for anyone's table
 # `lib.audit` looks for these defects in any table of windows, also from the shell on a CSV file. Here it is shown
