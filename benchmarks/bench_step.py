@@ -71,7 +71,7 @@ def race(study, rivals, steps) -> dict[str, np.ndarray]:
     takes one step with torch's settings as `fit` left them, and the clock starts again: no set-up, model
     building or selection pass counts, and whatever else the machine does hits all alike.
     """
-    times, began, turn, rate = {"fit": [], **{name: [] for name in rivals}}, None, 0, schedule.warmup_cosine
+    times, began, turn, rate = {"fit": [], **{name: [] for name in rivals}}, None, 0, schedule.rate
 
     def pause(*settings):
         nonlocal began, turn
@@ -87,7 +87,7 @@ def race(study, rivals, steps) -> dict[str, np.ndarray]:
 
     x, labels = examples(study)
     fit_idx = np.resize(np.arange(len(x)), (steps + WARM_UP + 1) * study.training.batch_size)
-    with mock.patch.object(schedule, "warmup_cosine", pause):
+    with mock.patch.object(schedule, "rate", pause):
         train.fit(study, x, labels, fit_idx, np.arange(1), seed=0)
     if len(times["fit"]) != steps + WARM_UP:      # the last step has no end
         raise InputError("bench_step", "learning rates asked for", turn, "one a step of fit, at its start")

@@ -35,7 +35,7 @@ def class_maps(model: nn.Module, x: torch.Tensor, target: str, class_index=None,
     x : float tensor, shape (N, C, F, T)
         Scaled images, as in training.
     target : str
-        The head: "magnitude" or "azimuth".
+        The head, such as "magnitude" or "event"; it gives logits.
     class_index : int or int array of shape (N,), optional
         Class whose logit is explained; the predicted one by default.
     layer : nn.Module, optional
@@ -67,7 +67,8 @@ def class_maps(model: nn.Module, x: torch.Tensor, target: str, class_index=None,
     indices = None if class_index is None else np.broadcast_to(np.asarray(class_index), len(x))
     maps = []
     try:
-        with GradCAM(wrapped, [layer], reshape_transform=_feature_map) as cam, torch.enable_grad():
+        with (GradCAM(wrapped, [layer], reshape_transform=_feature_map) as cam, torch.enable_grad(),
+              torch.backends.cudnn.flags(enabled=False)):     # its GRU has no gradient in evaluation mode
             for start in range(0, len(x), batch_size):
                 chosen = None if indices is None else indices[start:start + batch_size]
                 maps.append(_batch_maps(cam, layer, x[start:start + batch_size], chosen))

@@ -107,7 +107,7 @@ def _table2(spec, channels, classes, size):
         raise InputError("model.build", "channels and size of family table2", (channels, size),
                          "1 and (3, samples), as the representation `series` gives")
     return observatory_cnn.build(size[1], "printed" if spec.backbone == "printed" else "text",
-                                 light=spec.light)
+                                 spec.depth, spec.light)
 
 
 def _only_event(spec, classes):

@@ -25,9 +25,12 @@ def truth(study: Study, windows: pd.DataFrame) -> dict[str, np.ndarray]:
     Raises
     ------
     InputError
-        For a missing column or class; for a storm penalty on windows whose Kp or Dst is unknown.
+        For a missing column or class; for `direction`, an event without azimuth; for a storm penalty, a
+        window whose Kp or Dst is unknown.
     """
     found = {target: targets.truth(windows, target) for target in study.targets}
+    if targets.DIRECTION in found:
+        direction_losses.bearing_mask(targets.truth(windows, "event") == 1, found[targets.DIRECTION])
     if study.loss.storm:
         found[SEVERITY] = storm_loss.severity(number(windows, "kp_max"), number(windows, "dst_min"))
     return {name: values.astype(np.float32) if values.dtype.kind == "f" else values

@@ -105,6 +105,7 @@ class NetworkSpec:
     weights: str | None = None        # None | "imagenet" | path of a safetensors file
     hidden: int = 512                 # R1: LN - Dropout .5 - Linear 512 - GELU - Dropout .25 - Linear
     dropout: float = 0.5              # R1
+    depth: int = 3                    # convolutions of `table2` (S4)
     light: bool = False               # the variant small enough for two cores [D]
 
 

@@ -103,10 +103,10 @@ def make_dataset(study: Study, folder: Path | None = None) -> Path:
     table = make_windows(study)
     render = copies.render if study.windows.design == "published_ulf" else None
     return dataset.build(path, table, reader(study), study, render=render,
-                         source=f"world {content_hash(*(p.read_bytes() for p in _code()))}")
+                         source=f"world {content_hash(*(p.read_bytes() for p in code_files()))}")
 
 
-def _code():
+def code_files() -> list[Path]:
     """Files that decide what a world's record is, so that no dataset on disk outlives a change to them."""
     modules = [field, tec, minutes]
     for module in modules:                  # grows while it is read

@@ -6,7 +6,7 @@ import pytest
 
 from lib.earth.heliosphere import simulate_indices
 from lib.earth.minutes import LENGTHS
-from lib.earth.observatory import CLEAR_DAYS, QUIET, RULES, observatory_windows, select_pairs
+from lib.earth.observatory import CLEAR_DAYS, QUIET, RULES, observatory_windows, select_pairs, thin
 from lib.earth.stations import DETECTABILITY, distance_azimuth
 from lib.earth.windows import COLUMNS, KP_TOLERANCE
 from lib.files import InputError
@@ -125,6 +125,19 @@ def test_same_seed_same_windows(busy, indices):
     one, two, other = (observatory_windows(busy, STATIONS, *indices, 60, seed=s) for s in (1, 1, 2))
     pd.testing.assert_frame_equal(one, two)
     assert not one.start.equals(other.start)
+
+
+def test_thinning_keeps_whole_pairs_in_order(busy, indices):
+    """Ten of n windows are five whole pairs in the table's order; more than there are change nothing."""
+    table = observatory_windows(busy, STATIONS, *indices, 60)
+    few, again, other = thin(table, 11, 1), thin(table, 11, 1), thin(table, 11, 2)
+    assert len(few) == 10 and few.groupby("set_id").size().eq(2).all() and few.index.tolist() == [*range(10)]
+    assert (few.groupby("set_id").event_id.apply(lambda ids: (ids != "").sum()) == 1).all()
+    rows = table.window_id[table.window_id.isin(few.window_id)]
+    assert few.window_id.tolist() == rows.tolist()
+    pd.testing.assert_frame_equal(few, again)
+    assert set(few.set_id) != set(other.set_id)
+    pd.testing.assert_frame_equal(thin(table, 10**6, 1), table)
 
 
 def test_bad_input_is_named(busy, indices):

@@ -54,7 +54,7 @@ def test_a_change_to_the_world_builds_the_file_again(tmp_path, monkeypatch):
         content = before.content_hash
     changed = tmp_path / "changed.py"
     changed.write_text("another physics")
-    monkeypatch.setattr(synthetic, "_code", lambda: [changed])
+    monkeypatch.setattr(synthetic, "code_files", lambda: [changed])
     with dataset.open_dataset(synthetic.make_dataset(NULL, tmp_path)) as after:
         assert after.content_hash != content
 
@@ -68,8 +68,8 @@ def test_the_code_of_a_world_is_all_that_its_module_imports():
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lib.earth"):
                 inside = node.module.removeprefix("lib.earth").strip(".")
                 queue += {inside} - found if inside else {a.name for a in node.names} - found
-    assert found - {"tables", "rawfile"} <= {p.stem for p in synthetic._code() if p.suffix == ".py"}
-    assert {"stations.csv"} <= {p.name for p in synthetic._code()}
+    assert found - {"tables", "rawfile"} <= {p.stem for p in synthetic.code_files() if p.suffix == ".py"}
+    assert {"stations.csv"} <= {p.name for p in synthetic.code_files()}
 
 
 def test_windows_do_not_depend_on_snr(windows):

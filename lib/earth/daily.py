@@ -200,5 +200,6 @@ def _finish(table, kp, dst):
     table = table.sort_values(["start", "station"], kind="stable", ignore_index=True)
     table["window_id"] = table.station + "-" + table.start.dt.strftime("%Y%m%dT%H")
     table["parent_id"] = table.window_id
-    table["set_id"] = table.set_id.astype(object).where(table.role != "storm", "").fillna("")
+    table.loc[table.role == "storm", "set_id"] = ""
+    table["set_id"] = table.set_id.fillna("").astype("str")       # calm controls are matched to nothing
     return table.assign(is_storm=is_storm(table.kp_max, table.dst_min)).loc[:, list(COLUMNS)]
