@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 from benchmarks import (
+    bench_costs,
+    bench_crnn,
     bench_cwt,
     bench_ionex,
     bench_predict,
@@ -27,9 +29,11 @@ MEASURES = {
     "tec": bench_tec.images,
     "memory": bench_stft.memory,
     "world": bench_world.run,
+    "costs": bench_costs.run,
     "predict": bench_predict.day,
     "pictures": bench_predict.pictures,
     "step-light": bench_step.light,
+    "step-crnn": bench_crnn.light,
     "step-convnext": bench_step.convnext,
 }
 OUTPUT = config.RESULTS / "bench.json"

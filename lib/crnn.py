@@ -59,7 +59,7 @@ class CRNN(nn.Module):
         return out
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return "event" (N, 2), "event_magnitude" (N, 3), "direction" (N, 2); "kappa", "storm_guess" (N,)."""
+        """Return "event" (N, 2), "event_magnitude" (N, 3), "direction" (N, 2), "kappa" and "storm_guess"."""
         state = self.encode(x)
         guess = {} if self.adversary is None else {"storm_guess": self.adversary(state)}
         return self.decode(state) | guess

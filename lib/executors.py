@@ -6,7 +6,7 @@ from multiprocessing import get_context
 from lib.files import InputError
 
 CONNECT_S = 20.0     # how long to wait for a scheduler
-RETRIES = 2          # of a job whose worker failed; a job is a function of its arguments, so again is the same
+RETRIES = 2          # of a job whose worker failed: a function of its arguments gives the same again
 
 
 def start(workers: int = 1, scheduler: str = "", resources: dict[str, float] | None = None) -> Executor:
@@ -41,10 +41,10 @@ def start(workers: int = 1, scheduler: str = "", resources: dict[str, float] | N
 
 def _on_cluster(scheduler, resources):
     try:
-        from distributed import Client   # not above: an optional package, and slow to import
+        from distributed import Client  # not above: an optional package, and slow to import
     except ImportError as error:
         raise InputError("executors.start", "scheduler", scheduler,
-                         "the extra `cluster` of pyproject.toml installed: the package distributed") from error
+                         "the extra `cluster` of pyproject.toml: the package distributed") from error
     try:
         client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:

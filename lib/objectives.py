@@ -70,7 +70,7 @@ def make(study: Study, fit_truth: Tensors) -> Callable[[Tensors, Tensors], torch
     References
     ----------
     S1: L = L_mag + 0.5 L_az with class weights. S2 code: 1, 0.1, 0.05 for event, magnitude and direction, the
-    latter two masked for quiet windows here (validity.md D-losses). S3: binary cross-entropy. S4: cross-entropy.
+    latter two masked for quiet windows here (validity.md D-losses). S3, S4: cross-entropy.
     """
     spec = study.loss
     if spec.kind not in KINDS:

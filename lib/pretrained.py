@@ -35,4 +35,4 @@ def imagenet(name: str, channels: int, source: str, **options) -> nn.Module:
     except Exception as error:   # hub, network and cache each raise their own kind
         raise InputError(source, f"ImageNet weights of {name}", str(error).split("\n")[0],
                          "a connection to timm's hub, which cannot be reached or lacks them; or "
-                         "network.weights = None for random ones, or the path of a safetensors file") from error
+                         "network.weights = None for random ones, or a safetensors file's path") from error

@@ -18,6 +18,7 @@ from lib.files import InputError
 from lib.studies import COMPONENTS, Study
 
 PARTS = ("cwt", "tec", "series")     # of a study; the first that is set replaces `stft`
+JOINED = 1000       # windows of electron content in one made-up series: nanoseconds since 1970 end in 2262
 POWER = "log10 nT^2/Hz; coherencies without unit"
 
 
@@ -81,13 +82,16 @@ def _tec(study):
                          f"{hour_s} and {spec.days * 86400}: hourly values of {spec.days} days")
     days = np.arange(spec.days) + 0.5, "days after the window's start"
     hours = np.arange(tec_images.HOURS) + 0.5, "h after the window's start"
-    return Form(functools.partial(_six_channels, spec=spec), tec_images.CHANNELS, {"day": days, "hour": hours},
+    axes = {"day": days, "hour": hours}
+    return Form(functools.partial(_six_channels, spec=spec), tec_images.CHANNELS, axes,
                 "TECU; polarities without unit", (spec.reference_days + spec.days) * tec_images.HOURS, 1,
                 np.timedelta64(spec.reference_days, "D"), spec.max_gap)
 
 
 def _six_channels(x, spec):
-    """Images of windows (n, 1, hours), joined to one series: no window reaches back into the one before it."""
+    """Images of windows (n, 1, hours), joined to one series: none reaches back into the one before it."""
+    if len(x) > JOINED:
+        return np.concatenate([_six_channels(x[i:i + JOINED], spec) for i in range(0, len(x), JOINED)])
     hours = pd.date_range("2000-01-01", periods=x.size, freq="h")
     starts = hours[spec.reference_days * tec_images.HOURS::x.shape[2]]
     return tec_images.six_channels(pd.Series(x.reshape(-1), hours), starts, spec.days, k=spec.k,

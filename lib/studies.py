@@ -217,7 +217,7 @@ STUDIES = {
         source="seed 004; Petrescu and Moldovan (2022)",
         targets=("event",),
         world=WorldSpec(band_hz=(0.001, 0.008)),     # below the Nyquist frequency of one-minute values [D]
-        windows=WindowSpec(window_s=7 * 86400, sampling_s=60.0, design="observatory", n_windows=582,  # S4: 291
+        windows=WindowSpec(window_s=7 * 86400, sampling_s=60.0, design="observatory", n_windows=582,
                            lead_days=(0,), stations_per_event=1, radius_km=200.0, depth_km=30.0,
                            min_magnitude=4.5, controls="calm"),
         series=SeriesSpec(),

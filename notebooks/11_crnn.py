@@ -194,7 +194,7 @@ report.table(shown.loc[order].rename_axis("score"), "crnn-operating", "Clopper-P
 # %%
 by_world = operating.set_index(["world", "score"]).value
 for row in board:
-    report.glue(f"mcc-{row['world']}", row["score"], "{:+.2f}")
+    report.glue(f"mcc-{row['world']}", row["score"])
     report.glue(f"mcc-{row['world']}-interval", "{:+.2f} to {:+.2f}".format(*row["interval"]))
     report.glue(f"floor-{row['world']}", max(row["floors"].values()), "{:+.2f}")
     report.glue(f"auc-{row['world']}", row["auc"], "{:.2f}")
@@ -204,8 +204,8 @@ report.glue("precision-rare-vmd", float(by_world["vmd", order[3]]), "{:.2f}")
 report.glue("gap-days", board[0]["gap_days"], "{:.0f}")
 
 # %% [markdown]
-# Nothing planted: {glue:text}`mcc-null` ({glue:text}`mcc-null-interval`), area under the ROC {glue:text}`auc-null`.
-# Planted: {glue:text}`mcc-vmd` ({glue:text}`mcc-vmd-interval`) for `vmd` and {glue:text}`mcc-hed`
+# Nothing planted: {glue:text}`mcc-null:+.2f` ({glue:text}`mcc-null-interval`), area under the ROC {glue:text}`auc-null`.
+# Planted: {glue:text}`mcc-vmd:+.2f` ({glue:text}`mcc-vmd-interval`) for `vmd` and {glue:text}`mcc-hed:+.2f`
 # ({glue:text}`mcc-hed-interval`) for `hed`; the best floor, which sees the table of windows only, has
 # {glue:text}`floor-vmd`. The precision of {glue:text}`precision-vmd` belongs to a sample with half its windows before
 # earthquakes. Where 5 % of the station-days are, it is {glue:text}`precision-rare-vmd`; in this world, with its radius

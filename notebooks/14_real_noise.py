@@ -133,6 +133,8 @@ report.table(shown.rename_axis("record, protocol"), "noise-eighty",
 for name, key in {"ESK, P2": "esk-p2", "ESK, P5": "esk-p5", "BOU, P2": "bou", "MMB, P2": "mmb"}.items():
     point = found["eighty"].get(name, {}).get("nt")
     report.glue(f"eighty-{key}", "not reached" if point is None else f"{point:.2f}")
+if (point := found["eighty"].get("ESK, P5", {}).get("nt")) is not None:
+    report.glue("eighty-nt", float(point))
 report.glue("eighty-esk-span", eighty.interval["ESK, P5"])
 report.glue("largest-fall", float(eighty.violation.max()), "{:.2f}")
 report.glue("noise-draws", int(curve.n_draws.min()))

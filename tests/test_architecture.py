@@ -20,7 +20,7 @@ LAYERS = {   # design.md; further modules say theirs in the first line of their 
     "representation": 2.5, "dataset": 3, "splits": 3, "copies": 3,
     "forensics": 4, "nulls": 4, "model": 4, "losses": 3, "crnn": 3.5,
     "small_images": 3.5, "backbones": 3.5, "fitted": 4.5, "augment": 4, "floors": 4, "confounders": 4,
-    "audit": 5, "train": 5, "gradcam": 5, "report": 6, "predict": 6.5}
+    "audit": 5, "train": 5, "gradcam": 5, "report": 6, "crnn_scores": 6.5, "predict": 6.5}
 HEAVY = {"torch", "torchvision", "timm", "pytorch_grad_cam"}
 DRAWING = {"matplotlib", "seaborn", "PIL"}
 NETWORK = {"urllib", "http", "socket", "requests", "httpx", "aiohttp", "ftplib", "smtplib", "ssl"}
