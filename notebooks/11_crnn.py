@@ -18,6 +18,7 @@ workers = 2        # type: int    # networks trained at the same time
 
 # %%
 import dataclasses
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -118,11 +119,12 @@ report.glue("n-blind", int((windows.part == "blind").sum()))
 # two weights were tried): planted scores show what can be found here; they are no test of a hypothesis.
 
 # %% tags=["show"]
-penalties = {"vmd": (None, "gpl") if profile == "smoke" else (None, "gpl", "decorr", "all"), "null": (None, "gpl")}
+penalties = dict.fromkeys(itertools.product(("vmd", "null"), runs.CONTROLS), (None, "gpl"))
+penalties["vmd", "matched"] += () if profile == "smoke" else ("decorr", "all")
 jobs = [runs.Job(f"{world}, {controls}, {kind or 'none'}", dataclasses.replace(
             study[world], loss=dataclasses.replace(study[world].loss, storm=kind)), controls=controls,
             keep=(controls, kind) == ("matched", "gpl"))
-        for world in penalties for controls in runs.CONTROLS for kind in penalties[world]]
+        for (world, controls), kinds in penalties.items() for kind in kinds]
 jobs += [runs.Job("hed, matched, gpl", study["hed"])]
 jobs += [runs.Job(f"vmd, {component} alone", study["vmd"], channels=component) for component in "HDZ"]
 jobs += [runs.Job(f"{world}, signed", dataclasses.replace(one, loss=dataclasses.replace(
@@ -289,8 +291,7 @@ report.glue("n-bearing-events", int(errors["null, H, D, Z"].n_events.iloc[0]))
 
 # %%
 compared = {(world, controls): scores.storms(study[world], forecasts, windows, [
-    f"{world}, {controls}, {kind or 'none'}" for kind in penalties[world]])
-    for world in penalties for controls in runs.CONTROLS}
+    f"{world}, {controls}, {kind or 'none'}" for kind in kinds]) for (world, controls), kinds in penalties.items()}
 for controls in runs.CONTROLS:
     quiet = windows.iloc[runs.parts(windows, controls)[0]].query("event_id == ''")
     report.glue(f"storms-{controls}", int((quiet.kp_max >= 5).sum()))

@@ -168,7 +168,7 @@ report.glue("obs-storms-event", 100 * float(at.event_storms["day", "calm"]), "{:
 # logistic regression on the power in eight bands. Quiet is matched in Kp.
 
 # %%
-per_length = {"smoke": {"hour": 60}, "light": {"hour": 160, "day": base.n_windows, "week": 32},
+per_length = {"smoke": {"hour": 60}, "light": {"hour": 160, "day": base.n_windows, "week": 24},
               "full": dict.fromkeys(("hour", "day", "week"), base.n_windows)}[profile]
 two = ("P0", "P5")
 tried = {"hour": (BAND_POWER, FILTERED), "day": (BAND_POWER, Setting(), TEXT, FILTERED), "week": (BAND_POWER, FILTERED)}
@@ -197,7 +197,7 @@ report.figure(fig, "obs-scores-p5", caption=f"Windows of one {base.length} under
                   "clearly above all floors, the networks on max |Bz| at zero.")
 
 # %%
-cell = scored[scored.controls == "matched"].set_index(["planted", "length", "protocol", "model"])
+cell = scored[scored.controls == "matched"].set_index(["planted", "length", "protocol", "model"]).sort_index()
 null = cell.loc["null"]
 inside = [low <= 0 <= high for low, high in null.interval]
 day = base.length
