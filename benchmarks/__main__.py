@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from benchmarks import (
+    bench_cluster,
     bench_costs,
     bench_crnn,
     bench_cwt,
@@ -30,6 +31,7 @@ MEASURES = {
     "memory": bench_stft.memory,
     "world": bench_world.run,
     "costs": bench_costs.run,
+    "cluster": bench_cluster.run,
     "predict": bench_predict.day,
     "pictures": bench_predict.pictures,
     "step-light": bench_step.light,
