@@ -1,5 +1,6 @@
 """The site: builds without a warning from executed notebooks, and every page is whole."""
 
+import json
 import os
 import re
 import shutil
@@ -209,3 +210,13 @@ def test_figures_readme_lists_what_is_there():
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `([^`]+)`", text, re.MULTILINE)) == stems
     assert {Path(s).name.split("-")[0] for s in stems} <= set(keys.names())
+
+
+def test_costs_quoted_from_the_benchmarks_are_those_of_the_file():
+    """Each number before the name of a row of results/bench.json is that row's."""
+    rows = json.loads((ROOT / "results" / "bench.json").read_text(encoding="utf-8"))
+    measured = {row["name"]: row["ratio"] for row in rows}
+    text = (ROOT / "book" / "reproduce.md").read_text(encoding="utf-8")
+    found = re.findall(r"(\d+\.\d+) [^`|\n]*\(`([^`]+)`\)", text)
+    quoted = [(float(n), name) for n, name in found if name in measured]
+    assert len(quoted) >= 6 and all(measured[name] == n for n, name in quoted)
