@@ -64,7 +64,7 @@ def side_by_side(study, repetitions=5, steps=40) -> np.ndarray:
     return np.array(ratios[1:])
 
 
-def race(study, rivals, steps) -> dict[str, np.ndarray]:
+def race(study, rivals, steps, data=None) -> dict[str, np.ndarray]:
     """Seconds of every step inside `fit`, and of every rival's step, run between two steps of `fit`.
 
     `fit` asks for the learning rate at the start of each step. There the clock is stopped, each rival
@@ -85,7 +85,7 @@ def race(study, rivals, steps) -> dict[str, np.ndarray]:
         began = clock()
         return rate(*settings)
 
-    x, labels = examples(study)
+    x, labels = data or examples(study)
     fit_idx = np.resize(np.arange(len(x)), (steps + WARM_UP + 1) * study.training.batch_size)
     with mock.patch.object(schedule, "rate", pause):
         train.fit(study, x, labels, fit_idx, np.arange(1), seed=0)

@@ -1,6 +1,7 @@
 """Speed of the representation and memory of the dataset writer, as ratios measured in one run."""
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -89,14 +90,14 @@ MEMORY = """if True:
     from pathlib import Path
     from lib import config
     from lib.dataset import build
-    study = config.load("convnext", "light", {"windows.window_s": 256, "stft.nperseg": 64,
-                        "stft.noverlap": 32, "stft.size": (32, 32), "stft.highpass_hz": None})
-    n = int(sys.argv[2])
-    start = pd.date_range("2020-01-01", periods=n, freq="5min").as_unit("ns")
+    import json
+    n, name, seconds = int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+    study = config.load(name, "light", json.loads(sys.argv[5]) | {"windows.window_s": seconds})
+    start = pd.date_range("2020-01-01", periods=n, freq="10min").as_unit("ns")
     windows = pd.DataFrame({"window_id": [f"w{i}" for i in range(n)], "station": "TRD", "start": start,
-                            "end": start + pd.Timedelta(seconds=256), "event_id": "",
+                            "end": start + pd.Timedelta(seconds=seconds), "event_id": "",
                             "magnitude_class": "Normal", "azimuth_class": "Normal", "kp_max": 1.0})
-    noise = np.random.default_rng(0).normal(size=(3, 256)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(size=(3, seconds)).astype(np.float32)
     build(sys.argv[1], windows, lambda station, start, n: noise, study)
     status = Path("/proc/self/status")
     if status.exists():   # Linux: ru_maxrss would include the parent's memory, this does not
@@ -107,12 +108,19 @@ MEMORY = """if True:
 """
 
 
-def memory_growth():
-    """Peak resident memory writing 20 000 windows over 2 000; all images at once would be 123 MB more."""
+SMALL = {"stft.nperseg": 64, "stft.noverlap": 32, "stft.size": (32, 32), "stft.highpass_hz": None}
+
+
+def memory_growth(study="convnext", window_s=256, small=SMALL):
+    """Peak resident memory writing 20 000 windows over 2 000; all images at once would be 123 MB more.
+
+    `study`, its window and overrides that make it `small`; the images of `convnext` are 32 x 32.
+    """
     peaks = []
     with tempfile.TemporaryDirectory() as folder:
         for n in (2_000, 20_000):
-            command = [sys.executable, "-c", MEMORY, str(Path(folder) / f"{n}.h5"), str(n)]
+            command = [sys.executable, "-c", MEMORY, str(Path(folder) / f"{n}.h5"), str(n), study,
+                       str(window_s), json.dumps(small)]
             done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
             peaks.append(int(done.stdout))
     return peaks[1] / peaks[0]

@@ -21,6 +21,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from lib import config, confounders, copies, floors, intervals, metrics, nulls, splits, stft, synthetic
 from lib.jobs import code_hash, run
 from lib.studies import MAGNITUDE_CLASSES, N_CLASSES
+from lib.targets import truth as truth_of
 
 MODELS = ("logistic", "forest", "nearest")     # `oracle` knows the planted band
 BAND_HZ = (0.01, 0.05)                         # validity.md C8
@@ -136,7 +137,7 @@ def _truth(windows, target):
     """Class index of each window; `detection` is 1 for event windows."""
     if target == "detection":
         return (windows.event_id.to_numpy() != "").astype(np.int64)
-    return floors.class_index(windows, target)
+    return truth_of(windows, target)
 
 
 def _folds(windows, folds, protocol, target, job, truth):

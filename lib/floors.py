@@ -32,9 +32,6 @@ CHUNK = 64           # windows held in memory at once
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
 
-class_index = truth      # the name under which callers of floors know it
-
-
 def floors(windows: pd.DataFrame, folds: Folds, target: str, seed: int = 42) -> dict[str, np.ndarray]:
     """Predict each window from the table alone, fitted on its fold's training part.
 

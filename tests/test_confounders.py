@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib import colormaps
 
-from lib import config, confounders, copies, floors, splits
+from lib import config, confounders, copies, floors, splits, targets
 from lib.certificate import certificate
 from lib.earth import designs, windows
 from lib.earth.field import World
@@ -44,7 +44,7 @@ def same_but(one, other, columns):
 def score(found):
     """Return the accuracy of each floor in telling quiet from event."""
     folds = splits.folds(found, "P2", 5, 1, on_absent="ignore")
-    y = floors.class_index(found, "magnitude") > 0
+    y = targets.truth(found, "magnitude") > 0
     return {k: np.mean((p > 0) == y) for k, p in floors.floors(found, folds, "magnitude").items()}
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import floors, splits
+from lib import floors, splits, targets
 from lib.files import InputError
 from lib.studies import AZIMUTH_CLASSES, MAGNITUDE_CLASSES
 
@@ -29,7 +29,7 @@ def world(n=240, seed=0, stations="ABCD"):
 
 
 def hit_rate(found, windows, target="magnitude"):
-    y = floors.class_index(windows, target)
+    y = targets.truth(windows, target)
     return {name: np.mean(pred == y) for name, pred in found.items()}
 
 
@@ -48,7 +48,7 @@ def test_lookups_equal_a_loop_over_rows():
     """Majority, station, hour, date and Kp: the training majority of the same key, found the long way."""
     windows = world(120)
     split = splits.folds(windows, "P2", 4)
-    y = floors.class_index(windows, "magnitude")
+    y = targets.truth(windows, "magnitude")
     found = floors.floors(windows, split, "magnitude")
     keys = {"majority": [0] * len(windows), "lookup_station": list(windows["station"]),
             "lookup_hour": [t.hour for t in windows["start"]],
@@ -66,7 +66,7 @@ def test_time_adjacency_takes_the_nearest_training_window():
     windows["start"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(
         np.random.default_rng(3).choice(10**6, len(windows), replace=False), "s")
     split = splits.folds(windows, "P2", 4)
-    y, t = floors.class_index(windows, "magnitude"), windows["start"].to_numpy("int64") / 1e9
+    y, t = targets.truth(windows, "magnitude"), windows["start"].to_numpy("int64") / 1e9
     found = floors.floors(windows, split, "magnitude")["time_adjacency"]
     for train, test in split:
         np.testing.assert_array_equal(found[test], y[train[np.abs(t[test][:, None] - t[train]).argmin(1)]])
@@ -189,7 +189,7 @@ def test_comparators_find_a_planted_band_and_nothing_in_noise():
     x = spectrograms(windows, 2)
     found = floors.comparators(x, windows, split, "magnitude", frequency_hz=FREQUENCY_HZ)
     assert set(found) == {"band_power", "thumbnail", "random_weights"}
-    y = floors.class_index(windows, "magnitude")
+    y = targets.truth(windows, "magnitude")
     for name, pred in found.items():
         assert np.mean([np.mean(pred[y == c] == c) for c in (0, 2)]) > .9, name
     cached = floors.features(spectrograms(windows, 0), FREQUENCY_HZ)
