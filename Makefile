@@ -34,10 +34,10 @@ endif
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help book notebooks site run matrix fetch test check bench lock pdf clean
+.PHONY: help book notebooks site run matrix fetch test test-browser check bench lock pdf clean
 
 help:                   ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 .venv/.ready: requirements/lock.txt requirements/uv.txt requirements/bootstrap.py
 	@command -v "$(PYTHON)" >/dev/null 2>&1 || { echo; \
@@ -50,7 +50,7 @@ book: notebooks site    ## run stale notebooks, build the site into _build/html
 
 notebooks: .venv/.ready ## run stale notebooks only (PROFILE=, DATA=, JOBS=)
 	@mkdir -p _build
-	@$(PY) -m doit -f dodo.py -n $(JOBS) "profile=$(PROFILE)" "data=$(DATA)"
+	@PRECURSOR_DATA= $(PY) -m doit -f dodo.py -n $(JOBS) "profile=$(PROFILE)" "data=$(DATA)"
 	@$(PY) -m book.runner index
 
 site: .venv/.ready      ## build the site from the executed notebooks
@@ -71,11 +71,15 @@ fetch: .venv/.ready     ## open data into DATA=folder: STATION=KAK FROM=2011-03-
 	  --out "$(or $(DATA),data)" $(P)
 
 test: .venv/.ready      ## every test; real records too if DATA= or PRECURSOR_DATA names their folder
-	@$(if $(DATA),PRECURSOR_DATA="$(DATA)" )OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
+	@$(if $(DATA),PRECURSOR_DATA="$(DATA)" )OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile -m "not browser"
+
+test-browser: book      ## every page of the site in Chromium: accessible, whole, quiet; writes results/site.json
+	@command -v npm >/dev/null && npm ci --prefix tests/browser --silent || echo "no npm: the browser tests will be skipped"
+	@$(PY) -m pytest -m browser -rs tests/test_browser.py
 
 check: .venv/.ready     ## ruff and the fast tests, under a minute
 	@$(PY) -m ruff check .
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile -m "not slow and not real"
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile -m "not slow and not real and not browser"
 
 bench: .venv/.ready     ## ratios against what a user would pick instead, into results/bench.json
 	@$(PY) -m benchmarks

@@ -19,6 +19,6 @@ def task_notebooks():
         yield {
             "name": name,
             "actions": [[sys.executable, "-m", "book.runner", "execute", name, *options]],
-            "task_dep": [f"notebooks:{i}" for i in keys.inputs(keys.source(name)) if i != "DATA"],
+            "task_dep": [f"notebooks:{i}" for i in keys.inputs(keys.source(name)) if i in keys.names()],
             "uptodate": [lambda name=name: not runner.stale(name, profile, keys.data_path(data), place)],
         }

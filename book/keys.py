@@ -6,7 +6,8 @@ one comment line of its source::
 
     # inputs: 03_loeo_training, DATA
 
-A name is another notebook, whose results file is read; `DATA` is the folder of real records.
+A name is another notebook, whose results file is read; `DATA` is the folder of real records. Beside `DATA`
+the word `synthetic` says that a synthetic world is shown as well; it names no file.
 """
 
 import ast
@@ -67,6 +68,9 @@ def parameters(path: Path, overrides: dict | None = None) -> dict:
         If there is no such cell, a value is not a literal, or an override is unknown or not accepted.
     """
     return cell.values(path, overrides)
+
+
+WORLD = "synthetic"      # declared beside DATA by a notebook that shows a synthetic world too
 
 
 def inputs(path: Path) -> list[str]:
@@ -152,6 +156,8 @@ def parts(name: str, values: dict, out: Path, data: str | None = None) -> dict:
     files = [*closure(path), *(ROOT / m for m in MACHINERY)]
     found |= {p.relative_to(ROOT).as_posix(): file_hash(p) for p in files}
     for item in inputs(path):
+        if item == WORLD:
+            continue
         if item == "DATA":
             cache = ROOT / "_build" / "data_hashes.json"
             found["DATA"] = data_manifest(Path(data), cache) if data else "none"

@@ -51,8 +51,8 @@ def _merge_streams(outputs):
 
 def _companions(cell):
     """Return what `lib.report.figure` said beside a cell's outputs."""
-    found = (output.get("metadata", {}).get("companion") for output in cell.get("outputs", ()))
-    return [item for item in found if item]
+    found = (output.get("metadata", {}).get("companion", {}) for output in cell.get("outputs", ()))
+    return [item for item in found if item.get("kind") == "figure"]
 
 
 def _number_figures(cell, name):

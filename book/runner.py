@@ -113,9 +113,10 @@ def execute(name: str, overrides: dict, place: Layout, data: str | None, target:
 
 
 def _data_of(name, parts, data):
-    """Say in two words what a chapter's numbers come from."""
+    """Say in a few words what a chapter's numbers come from."""
     if "DATA" in keys.inputs(keys.source(name)):
-        return "real records" if data else "real records, committed results"
+        real = "real records" if data else "real records, committed results"
+        return f"synthetic and {real}" if keys.WORLD in keys.inputs(keys.source(name)) else real
     return "printed numbers" if "lib/printed.py" in parts else "synthetic"
 
 

@@ -37,6 +37,17 @@ SWITCHES = {
     "test_stopping": "The epoch kept is the one that scores best on the test fold; nothing in the table "
                      "shows it, nested selection removes it.",
 }
+NAMES = {       # as figures and tables say them
+    "quiet_station": "Quiet windows of one station",
+    "kp_label": "Quiet windows of calm hours only",
+    "overlap": "Windows that overlap",
+    "smoothing": "Quiet records smoothed",
+    "co_seismic": "The shaking is in the window",
+    "colour_map": "A colour map for each class",
+    "masks": "Masks on event images",
+    "augmentation": "Copies made before the split",
+    "test_stopping": "Epoch chosen on the test fold",
+}
 STAGES = {"quiet_station": "table", "kp_label": "table", "overlap": "table",
           "smoothing": "record", "co_seismic": "record",
           "colour_map": "images", "masks": "images", "augmentation": "images", "test_stopping": "selection"}

@@ -19,7 +19,7 @@ seed = 1           # type: int  # of the world of the networks and of the pictur
 workers = 2        # type: int  # jobs computed at the same time
 
 # %%
-# inputs: DATA
+# inputs: DATA, synthetic
 import dataclasses
 import itertools
 

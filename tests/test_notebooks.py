@@ -88,7 +88,7 @@ def test_it_is_named_alike_everywhere(name):
     assert calls(name, "begin") == [name] and calls(name, "save_results") == [name]
     read = {other for other in calls(name, "load_results") if other != name}
     assert read <= set(keys.inputs(keys.source(name))), "add them to the line '# inputs:'"
-    assert set(keys.inputs(keys.source(name))) <= {*NAMES, "DATA"}
+    assert set(keys.inputs(keys.source(name))) <= {*NAMES, "DATA", keys.WORLD}
 
 
 @every

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from stamps import table_html
 
 from book import parameters
 
@@ -24,10 +25,7 @@ class NotebookParameters(Directive):
             env.note_dependency(str(path))
             bodies.append(_rows(path.stem, [one for name, one in parameters.read(path).items()
                                             if name != "profile"]))
-        head = "".join(f'<th scope="col">{h}</th>' for h in HEADS)
-        return [nodes.raw("", f'<div class="companion-table" id="tab-parameters" tabindex="0" role="region" '
-                              f'aria-label="{CAPTION}"><table><caption>{CAPTION}</caption><thead><tr>{head}</tr>'
-                              f"</thead><tbody>{''.join(bodies)}</tbody></table></div>", format="html")]
+        return [nodes.raw("", table_html("parameters", CAPTION, HEADS, "".join(bodies)), format="html")]
 
 
 def _rows(name, found):

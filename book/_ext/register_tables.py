@@ -11,6 +11,7 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from stamps import table_html
 
 from lib import register
 
@@ -23,13 +24,9 @@ def slug(text: str) -> str:
 
 
 def table(name: str, caption: str, heads: tuple, bodies: str, classes: str = "") -> nodes.raw:
-    """Return a captioned table that scrolls by keyboard; `companion` gives it its number."""
-    caption = html.escape(caption)
-    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
-    return nodes.raw("", f'<div class="companion-table" id="tab-{name}" tabindex="0" role="region" '
-                         f'aria-label="{caption}"><table class="register {classes}">'
-                         f"<caption>{caption}</caption><thead><tr>{head}</tr></thead>{bodies}</table></div>",
-                     format="html")
+    """Return a captioned table in the style of the register."""
+    made = table_html(name, caption, heads, bodies, f"register {classes}".strip())
+    return nodes.raw("", made, format="html")
 
 
 class Claims(Directive):

@@ -22,6 +22,7 @@ import pandas as pd
 from IPython import get_ipython
 from IPython.display import display
 from matplotlib.figure import Figure
+from PIL import Image
 
 from lib import config
 from lib.files import InputError, atomic_path
@@ -30,6 +31,7 @@ from lib.report import style
 GLUE_PREFIX = "application/papermill.record/"   # what myst-nb looks for
 DASH = '<span title="not defined">–</span>'
 MINUS = re.compile(r"(?<![\w.])-(?=[\d.])")      # a hyphen that begins a number, not one inside a date
+FEW_COLOURS = 4096       # a figure with more has shades over shades: without dithering they would band
 NUMERIC = re.compile(r"[+\u2212]?[\d.,]+(e[+-]\d+)?( to [+\u2212]?[\d.,]+)?|" + DASH)
 
 
@@ -136,12 +138,24 @@ def _save(fig, stem):
     """Write PNG and PDF; return the PNG's bytes. Dates and versions stay out: same input, same bytes."""
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=style.DPI, metadata={"Software": None})
+    png = _indexed(buffer)
     with atomic_path(stem.parent / (stem.name + ".png")) as temporary:
-        temporary.write_bytes(buffer.getvalue())
+        temporary.write_bytes(png)
     with atomic_path(stem.parent / (stem.name + ".pdf")) as temporary:
         fig.savefig(temporary, format="pdf",
                     metadata={"CreationDate": None, "Creator": None, "Producer": None})
-    return buffer.getvalue()
+    return png
+
+
+def _indexed(buffer):
+    """Return a PNG with a palette: two fifths of the size, to the eye the same; many hues are dithered."""
+    with Image.open(buffer) as picture:
+        picture = picture.convert("RGB")
+    indexed, small = picture.quantize(256, dither=Image.Dither.NONE), io.BytesIO()
+    if picture.getcolors(FEW_COLOURS) is None:
+        indexed = picture.quantize(palette=indexed, dither=Image.Dither.FLOYDSTEINBERG)
+    indexed.save(small, "png", optimize=True)
+    return small.getvalue()
 
 
 def _again(stem):
@@ -166,7 +180,8 @@ def _show(data, metadata):
 def table(frame: pd.DataFrame, name: str, caption: str, formats: Mapping[str, str] | None = None) -> None:
     """Show a table that screen readers can read: a caption, column headers and row headers.
 
-    The first column (or the index, if it has a name) becomes the row headers.
+    The first column (or the index, if it has a name) becomes the row headers. The same table travels beside
+    it as CSV with all digits, which the book offers for download.
 
     Parameters
     ----------
@@ -194,7 +209,9 @@ def table(frame: pd.DataFrame, name: str, caption: str, formats: Mapping[str, st
     if frame.empty:
         raise InputError("report.table", f"rows of {name}", 0, "at least one row")
     _show({"text/html": table_html(frame, name, caption, formats or {}),
-           "text/plain": frame.to_string(index=False)}, {})
+           "text/plain": frame.to_string(index=False)},
+          {"companion": {"kind": "table", "name": f"tab-{name}",
+                         "csv": frame.to_csv(index=False, lineterminator="\n")}})
 
 
 def table_html(frame, name, caption, formats):

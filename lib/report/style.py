@@ -4,7 +4,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 WIDTH_IN = 5.6        # shown 720 px wide, the text width of a page; 10 pt is then 18 px, 9 px on a phone
-DPI = 230
+DPI = 200             # 1120 pixels for the 720 of the page, and for the 350 of a phone at three to one
 SHOWN_PX = 720
 
 # Okabe and Ito's palette (colour-blind safe); yellow is left out, being too pale on white
