@@ -4,6 +4,7 @@ Loaded through `sphinx.local_extensions`, as are its neighbours: `provenance` (f
 `numbered_tables`, `figure_index`, `status_tables`, `switchboard`, `register_tables`, `parameter_tables`.
 """
 
+import functools
 import html
 import importlib.metadata
 import os
@@ -12,9 +13,12 @@ import shutil
 import tomllib
 from pathlib import Path
 
+import pybtex.plugin
 from sphinx.errors import ExtensionError
 from stamps import commit, docnames, stamp
 
+# a plugin is looked for once, not again for each citation among all packages installed: seconds of a build
+pybtex.plugin._load_entry_point = functools.lru_cache(maxsize=None)(pybtex.plugin._load_entry_point)
 NEGATIVE = re.compile(r'(<span class="pasted-text">)-(?=[\d.])')     # a hyphen that should be a minus sign
 
 
