@@ -2,6 +2,20 @@
 # (nb-data)=
 # # What does the synthetic Earth look like?
 #
+# :::{glance}
+# You learn
+# : what is in the synthetic Earth, and which windows the later chapters look at
+#
+# You need
+# : {doc}`../background`; no other chapter
+# :::
+#
+# **In short.** The synthetic Earth looks like what it stands for: {glue:text}`n-earthquakes` earthquakes with a
+# $b$-value of {glue:text}`b-value`, indices and records at plausible levels. Event windows and their matched quiet
+# windows differ in Kp by {glue:text}`kp-difference` standard deviations, so metadata should not tell them apart.
+# And {glue:text}`inside-none` % of the event-station pairs within 500 km lie beyond every published radius: a
+# selection by 500 km is mostly windows in which nobody expects a signal.
+#
 # The raw records behind the published study are not public. We therefore begin with an Earth whose truth is
 # known: earthquakes, space weather and magnetic records are drawn from physical models, and a precursor can be
 # planted or left out. This chapter shows what is in it, and which windows the later chapters look at.
@@ -154,3 +168,14 @@ report.save_results("01_data_exploration", {
 # - The world has known truth, plausible levels; instrument artefacts are off by default.
 # - A selection within 500 km consists largely of event-station pairs beyond every published radius.
 # - Event and quiet windows are matched, so that metadata alone should score nothing.
+#
+# ## Exercises
+# **1. Another radius.** Draw {numref}`fig-radii` for the stations of your own region
+# (`lib.earth.stations.read_stations`, {doc}`../adapt`). Which share of your event-station pairs lies inside
+# Dobrovolsky's radius, and which inside Hattori's line?
+#
+# **2. Another year of space weather.** Run `make run NB=01_data_exploration P="-p profile smoke -p seed 7"
+# OUT=out.ipynb`. Which numbers of this page should change with the seed, and which must not?
+#
+# **3. What would betray the match?** Event and quiet windows are matched in station, hour, season and Kp. Name two
+# properties of a day in which they may still differ, and say how you would test each without a network.

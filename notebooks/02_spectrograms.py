@@ -2,6 +2,20 @@
 # (nb-spectrograms)=
 # # What does the network see of six hours of magnetic field?
 #
+# :::{glance}
+# You learn
+# : what survives the step from record to image, and what the published rendering adds
+#
+# You need
+# : {numref}`Chapter %s <nb-data>`
+# :::
+#
+# **In short.** Six hours of three components become one small image of log power for each. A planted source shows
+# as {glue:text}`added-z` decades more power in Z, in its band and nowhere else. One hour in the published band
+# holds {glue:text}`numbers-published` numbers, far fewer than the 150 528 pixel values it is drawn with; and the
+# published colour scale, stretched anew for each picture, removes the level of the field, which is what grows with
+# magnitude here.
+#
 # The network sees power against frequency and time. Six hours at one sample a second become a small image per
 # component; this chapter shows what survives that step, what the published rendering adds, and where a planted
 # precursor would appear.
@@ -171,3 +185,14 @@ report.save_results("02_spectrograms", {
 # - A window is a few thousand numbers; a picture of it is many more pixels with less in them.
 # - The source adds power in its band, and a little beside it where the transform smears it, most visibly in Z.
 # - The network is fed arrays on one fixed scale, the same for quiet and event windows.
+#
+# ## Exercises
+# **1. Weaker.** Repeat the page with `make run NB=02_spectrograms P="-p profile smoke -p snr 0.5" OUT=out.ipynb`.
+# Can you still see the source in {numref}`fig-difference`? In {numref}`fig-spectrogram`? A network sees only the
+# second.
+#
+# **2. Wash the picture.** Scale every image by its own minimum and maximum instead of one fixed scale. Which of two
+# earthquakes, magnitude 5 and magnitude 7, would you still tell apart, and by what?
+#
+# **3. A wrong augmentation.** Of the transforms in the table above, choose the one that does most harm to *azimuth*
+# and say why a test accuracy may not show it.

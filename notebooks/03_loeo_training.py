@@ -2,6 +2,23 @@
 # (nb-loeo)=
 # # What does leave-one-event-out report, with a signal and without one?
 #
+# :::{glance}
+# You learn
+# : how much of a score a way of splitting makes by itself; how to read a certificate, a floor and a scoreboard
+#
+# You need
+# : {numref}`Chapter %s <nb-spectrograms>`; the words {term}`fold`, {term}`floor` and {term}`comparator`
+# :::
+#
+# **In short.** With whole earthquakes held out (P2) the network's Matthews correlation for magnitude is
+# {glue:text}`null-magnitude-score:.2f` ({glue:text}`null-magnitude-low:.2f` to
+# {glue:text}`null-magnitude-high:.2f`) where there is nothing to find and {glue:text}`planted-magnitude-score:.2f`
+# ({glue:text}`planted-magnitude-low:.2f` to {glue:text}`planted-magnitude-high:.2f`) where a signal is planted; the
+# highest floor is {glue:text}`planted-magnitude-floor:.2f`. Under random folds a floor that sees no record scores
+# {glue:text}`floor-P0:.2f` in both worlds. And the best simple detector, with
+# {glue:text}`magnitude-best-comparator:.2f`, does as well as the best of three networks,
+# {glue:text}`magnitude-best-network:.2f`.
+#
 # We train the same networks on two synthetic Earths that share every sample of their background. In the
 # *planted* world a weak magnetic source precedes each earthquake; in the *null* world nothing does. A
 # protocol is worth its name if it finds nothing in the second and the planted signal in the first.
@@ -307,3 +324,14 @@ for opened in (*data.values(), phase_data):
 # - Held out by event (P2), networks return chance where there is no signal and rise above every floor where there
 #   is one.
 # - Simple detectors stand beside the networks, and azimuth needs phase.
+#
+# ## Exercises
+# **1. Turn the signal down.** `make run NB=03_loeo_training P="-p profile smoke -p snr 0.5" OUT=out.ipynb` runs the
+# chain with a quarter of the amplitude. At which amplitude would you stop calling the network skilful: where its
+# interval meets zero, or where it meets the highest floor?
+#
+# **2. One earthquake a fold.** Leave-one-event-out in the narrow sense is P2 with as many folds as earthquakes. Why
+# are scores of single folds useless then, and what is pooled instead ({doc}`../methods`)?
+#
+# **3. What would change your mind?** Suppose a paper reports 0.60 under P1 on real records. List the three numbers
+# of this page that you would ask the authors for before you believe that the record was used.

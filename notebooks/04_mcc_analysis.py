@@ -2,6 +2,21 @@
 # (nb-mcc)=
 # # What is behind a Matthews correlation of 0.97?
 #
+# :::{glance}
+# You learn
+# : how to compute a Matthews correlation from counts, and what a rule without knowledge scores on uneven classes
+#
+# You need
+# : no other chapter; the word {term}`MCC`
+# :::
+#
+# **In short.** The printed hits for magnitude add up to {glue:text}`magnitude-hits` of 1972. A rule that only
+# separates quiet from event and then always answers "Medium" has {glue:text}`magnitude-rule-hits`: the totals are
+# numerically equal, and the rule's exact correlation is {glue:text}`magnitude-rule-mcc:.3f`. For azimuth it is
+# {glue:text}`azimuth-hits` against {glue:text}`azimuth-rule-hits`. The correlation printed as *estimated* is a
+# function of the accuracy alone; for magnitude the formula gives {glue:text}`magnitude-estimate:.3f`, which no
+# correlation can be.
+#
 # The printed accuracies come with an *estimated* Matthews correlation. We compute the exact one from counts.
 # A rule that only tells quiet from event, and then always names the commonest class, reaches nearly the same
 # values: on imbalanced classes neither accuracy nor correlation alone shows that a class was learned.
@@ -164,3 +179,14 @@ report.save_results("04_mcc_analysis", {
 # - A rule that only separates quiet from event has the published number of hits in magnitude, and nearly so in
 #   azimuth. Predictions or confusion matrices would show whether the networks know more.
 # - A score over all classes needs its majority row, its balanced accuracy and the score within events beside it.
+#
+# ## Exercises
+# **1. Your own table.** Take the class counts of any study you know and compute the accuracy and the Matthews
+# correlation of the rule *quiet or event, then the commonest class* with `lib.metrics.confusion` and
+# `lib.metrics.mcc`. How far is the study above it?
+#
+# **2. Make the rule look bad.** Which class counts, with the same 1972 images, would bring the rule's accuracy down
+# to 70 %? What does that say about accuracies of studies with different catalogues?
+#
+# **3. What would settle it?** Write down the smallest table that the authors of a study could publish and that
+# would decide whether its network knows magnitude.

@@ -2,6 +2,20 @@
 # (nb-gradcam)=
 # # Do the networks look where the signal was planted?
 #
+# :::{glance}
+# You learn
+# : how to score an attention map, and which references it needs
+#
+# You need
+# : {numref}`Chapter %s <nb-loeo>`; the words {term}`Grad-CAM` and {term}`energy share`
+# :::
+#
+# **In short.** Partly. Asked for evidence of the class *Large*, the network trained on the planted world puts
+# {glue:text}`large-share:.2f` of its map's energy ({glue:text}`large-low:.2f` to {glue:text}`large-high:.2f`) into
+# the planted band, whose area is {glue:text}`area:.2f`; with random weights it is {glue:text}`large-random:.2f`,
+# and trained where nothing is planted {glue:text}`null-share:.2f`. Asked for whatever class it predicts, the shares
+# are near that area. A map is evidence only beside these references.
+#
 # Grad-CAM {cite:p}`selvaraju2017` marks the parts of an image that raise the logit of a class. On real records
 # nobody knows where a precursor would be; here we planted it. We measure the share of each map's energy inside
 # the planted band, against the share of the image's area, and against networks with random weights.
@@ -131,7 +145,8 @@ report.glue("area", float(table.area_share.iloc[0]))
 large = table[table.explained == "Large"]
 bars = {f"{r.world}, {r.backbone}": r.share for r in large.itertuples()}
 marks = {f"{r.world}, {r.backbone}": r.random_weights for r in large.itertuples()}
-fig = report.plot_bars(bars, "share of energy in the planted band, evidence for Large", marks)
+fig = report.plot_bars(bars, "share of energy in the planted band, evidence for Large", marks,
+                       ("trained network", "random weights"))
 report.figure(fig, "energy",
               caption="Share of Grad-CAM energy inside the planted band, evidence for *Large*. Marks: the same networks "
                       "with random weights.",
@@ -183,3 +198,14 @@ for opened in data.values():
 # - With known truth an attention map can be scored; without it, it can only be admired.
 # - The score needs three references: the area, random weights, and a network trained where nothing is to be found.
 # - It depends on the class that is explained. A study that shows maps should say which.
+#
+# ## Exercises
+# **1. Choose your evidence.** Read off {numref}`fig-energy` which network you would show in a paper if only one
+# picture were allowed, and which you would leave out. That choice is a look at the answer; how would you make it
+# beforehand?
+#
+# **2. A band that is not there.** Compute `lib.gradcam.band_energy_share` for 60 to 100 mHz, where nothing was
+# planted. Which value would make you doubt the whole method?
+#
+# **3. Real records.** On a real record nobody knows where a precursor would be. Which two of the references of this
+# page can still be made, and what can they no longer show?

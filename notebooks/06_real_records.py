@@ -2,6 +2,21 @@
 # (nb-real)=
 # # What happens when real records enter the same chain?
 #
+# :::{glance}
+# You learn
+# : how real records enter the chain, what the plausibility gate says of them, and why a network's answer is not a
+#   forecast
+#
+# You need
+# : {numref}`Chapter %s <nb-loeo>`; real records are optional, the page shows committed results without them
+# :::
+#
+# **In short.** They pass through, and that is all. Of {glue:text}`n-seconds` records at 1 Hz, {glue:text}`n-pass`
+# pass every criterion of the plausibility gate. Of {glue:text}`n-asked` windows the network trained on the planted
+# world calls {glue:text}`alarms-planted` a precursor, and the one that never saw a precursor
+# {glue:text}`alarms-null`. Such answers say nothing about earthquakes: the images lie up to
+# {glue:text}`largest-shift` standard deviations from those of the training, and no window has a label.
+#
 # The chain that was trained on the synthetic Earth accepts real records of the same sampling. We read what a
 # folder holds, ask whether it can be the Earth's magnetic field at all, and let the networks answer. They
 # answer whatever they are shown; what their answers mean is the question.
@@ -197,3 +212,14 @@ data.close()
 # - Real records of several formats enter the same chain, and a gate says which of them look like the Earth's field.
 # - A network's answer on records unlike its training data is not a forecast.
 # - To learn from real records they need labels, matched quiet windows and many earthquakes: one public day is none.
+#
+# ## Exercises
+# **1. Your own record.** Put one day of a magnetometer into a folder and run `make run NB=06_real_records P="-p
+# profile smoke" DATA=folder OUT=out.ipynb`. Which criterion of the gate does it fail, and is that a fault of the
+# record or of the criterion?
+#
+# **2. Break it on purpose.** Exchange H and Z in an IAGA-2002 file, or multiply it by ten. Does the gate notice?
+# Which error would it not notice?
+#
+# **3. A fair test.** What would you need, beyond the records, to ask whether these networks know anything about
+# real earthquakes? How many earthquakes ({numref}`Chapter %s <nb-selection>`)?

@@ -2,6 +2,20 @@
 # (nb-power)=
 # # How strong would a precursor have to be to be found?
 #
+# :::{glance}
+# You learn
+# : how strong a source has to be for a design to find it, and how to say so in nanotesla
+#
+# You need
+# : {numref}`Chapter %s <nb-lab>`
+# :::
+#
+# **In short.** From an amplitude of {glue:text}`full-oracle-snr` $\sigma_0$ on, {glue:text}`full-oracle-nt` nT at
+# magnitude 6, a detector that knows the band is significant in 95 % of {glue:text}`full-power-worlds` worlds
+# (committed full run), and the power of the pipeline there is {glue:text}`full-pipeline-power`. That holds if every
+# earthquake has a source. If the source fades with distance as in a published line, the score at the largest
+# amplitude is {glue:text}`power-top-law:.2f`: most windows before an earthquake then hold nothing.
+#
 # A null result is worth as much as the power behind it. The same design is scored on worlds with an ever stronger
 # planted source, and the amplitude is translated into nanotesla. A second law lets the source fade with distance.
 #
@@ -73,7 +87,7 @@ report.table(wide.rename_axis("snr"), "power-accuracy", "Accuracy of detection, 
 p2 = {model: flat[(flat.model == model) & (flat.protocol == "P2")].sort_values("snr") for model in models}
 series = {f"{model}, P2": rows.accuracy.to_numpy() for model, rows in p2.items()}
 bands = {f"{model}, P2": (rows.low.to_numpy(), rows.high.to_numpy()) for model, rows in p2.items()}
-fig = report.plot_lines(np.array(amplitudes["flat"]), series, "amplitude (units of sigma0)", "accuracy of detection",
+fig = report.plot_lines(np.array(amplitudes["flat"]), series, "amplitude (units of $\\sigma_0$)", "accuracy of detection",
                         bands=bands)
 report.figure(fig, "power", caption="Detection against planted amplitude when held out by event; shaded: range over "
                                     "worlds.",
@@ -191,3 +205,13 @@ report.save_results("08_power", {
 # - Protocols differ in what they report when nothing is there, far more than in what they find when something is.
 # - If only the nearest and largest earthquakes have a source, most positive windows are empty and the score stays low
 #   whatever the amplitude.
+#
+# ## Exercises
+# **1. Another law.** `make run NB=08_power P="-p profile smoke -p law dobrovolsky" OUT=out.ipynb`. Why does the
+# choice of the law matter more than the amplitude?
+#
+# **2. Translate it.** Take the amplitude at which 95 % are found and ask `lib.earth.stations.required_moment_am`
+# for the current that would make it at 100 km. Is it a current that rock could carry?
+#
+# **3. Read a null result.** A study of 20 earthquakes finds nothing. Which curve of this page do you need to say
+# what it has excluded, and which number would you print beside "nothing found"?

@@ -2,6 +2,22 @@
 # (nb-alarms)=
 # # What would an alarm be worth, week after week?
 #
+# :::{glance}
+# You learn
+# : how to judge alarms that run every week: Molchan diagram, area skill, base rate, and two references
+#
+# You need
+# : {numref}`Chapter %s <nb-loeo>`; the word {term}`precursor`
+# :::
+#
+# **In short.** Worth something only where a precursor was planted. Area skill, for which chance is one half, is
+# {glue:text}`null-declustered-clustered-skill` in the null world (p = {glue:text}`null-declustered-clustered-p`)
+# and {glue:text}`planted-declustered-clustered-skill` in the planted one (p =
+# {glue:text}`planted-declustered-clustered-p`), on declustered targets against a clustered reference. Even there a
+# precision of {glue:text}`planted-balanced-percent` % on balanced windows becomes
+# {glue:text}`planted-precision-percent` % at the rate at which earthquakes come. And an alarm for the whole network
+# is right in {glue:text}`network-always-percent` % of the weeks if it simply never ends.
+#
 # A score on balanced windows says little about a system that watches every day. We let one run: every station
 # raises an alarm level each week and is then judged by the earthquakes that come. Where no precursor exists the
 # level is worthless; where one was planted it has skill. A list of recent earthquakes may seem to have some, until
@@ -226,7 +242,8 @@ for (alarm, kind, reference), row in skill.drop("always").iterrows():
 # %%
 bars = {reference: {f"{alarm}, {kind}": skill.area_skill[alarm, kind, reference]
                     for alarm in functions for kind in targets} for reference in ("uniform", "clustered")}
-fig = report.plot_bars(bars["uniform"] | {"always": 0.5}, "area skill", bars["clustered"])
+fig = report.plot_bars(bars["uniform"] | {"always": 0.5}, "area skill (chance is 0.5)", bars["clustered"],
+                       ("uniform reference", "clustered reference"))
 report.figure(fig, "alarm-skill-bars",
               caption="Area skill under the uniform reference (bars) and under the clustered one (marks), on "
                       "declustered and on all targets. The always-alarm has the skill of chance.",
@@ -359,3 +376,14 @@ report.save_results("09_alarms", {
 # - Skill belongs to a reference. Only what beats a *clustered* reference on declustered targets can be more than
 #   the memory of earlier earthquakes.
 # - A warning without a place is nearly always right, and says nothing.
+#
+# ## Exercises
+# **1. More or fewer alarms.** `make run NB=09_alarms P="-p profile smoke -p share 0.3" OUT=out.ipynb` puts three
+# times as many weeks under alarm. What happens to precision and to the share of earthquakes that are hit, and which
+# of the two would a newspaper print?
+#
+# **2. The memory of earthquakes.** Why does the list of recent earthquakes lose its skill under the clustered
+# reference? Name another alarm that would look skilful for the same reason.
+#
+# **3. Design the test.** You may watch one station for five years. From the base rate above, how many target
+# earthquakes will you have, and what is the smallest skill that could be told from chance?

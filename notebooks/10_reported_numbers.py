@@ -2,6 +2,22 @@
 # (nb-reported)=
 # # What do the printed numbers of four studies say without their data?
 #
+# :::{glance}
+# You learn
+# : how to recover counts, folds and test sizes from printed percentages, and what chance and simple rules would
+#   have printed
+#
+# You need
+# : {numref}`Chapter %s <nb-mcc>`; no data
+# :::
+#
+# **In short.** More than one might expect. All {glue:text}`folds-all-unique` printed fold percentages of `convnext`
+# have exactly one numerator; its {glue:text}`magnitude-hits` hits for magnitude are those of a rule that knows no
+# magnitude. The recall and precision of `crnn` fit {glue:text}`crnn-tp` true and {glue:text}`crnn-fp` false alarms.
+# The 27 accuracies of `tec` fit a test part of {glue:text}`tec-size`, and its best of ten is near what ten looks
+# give. The two accuracies of `observatory` are the shares of one class, as its authors say. None of this shows what
+# a network learned; predictions would.
+#
 # A printed percentage is a whole number of cases divided by another. From the tables of four studies we recover
 # counts, folds, test sizes and confusion matrices, and ask what simple rules and chance would have printed.
 #
@@ -68,7 +84,8 @@ report.table(table, "convnext-split", "Ten folds as printed, and as the splitter
 # %%
 fig = report.plot_bars({f"fold {f}": float(v) for f, v in table["Large and Moderate images"].items()},
                        "images",
-                       {f"fold {f}": float(v) for f, v in table["printed errors"].items()})
+                       {f"fold {f}": float(v) for f, v in table["printed errors"].items()},
+                       ("images of the two rare classes", "printed errors"))
 report.figure(fig, "convnext-errors",
               caption="Bars: images of the two rare magnitude classes that the splitter deals into each fold. Marks: "
                       "the magnitude errors printed for it.",
@@ -295,7 +312,7 @@ texts = [*printed.TEC_MODELS.values(), *(t for ten in printed.TEC_REPEATS.values
 sizes = forensics.grim_sizes(texts, 4, range(50, printed.TEC_SAMPLES + 1), whole=1)
 tried = np.arange(50, 1001)
 fitting = sum(np.isin(tried, forensics.grim_sizes([text], 4, range(50, 1001), whole=1)).astype(float) for text in texts)
-fig = report.plot_lines(tried, {"printed accuracies that fit": fitting}, "number of test images", "of 27 printed accuracies")
+fig = report.plot_lines(tried, {"printed accuracies that fit": fitting}, "number of test images", "printed accuracies that fit, of 27")
 report.figure(fig, "tec-sizes",
               caption="How many of the 27 printed accuracies are a whole number of images, by the size of the test set.",
               alt="A jagged line rises slowly with the size and reaches all 27 only in two sharp peaks at 472 and 944.")
@@ -476,3 +493,13 @@ report.save_results("10_reported_numbers", {"convnext": convnext, "crnn": crnn, 
 #   chance, selection and constant answers.
 # - None of this shows what the networks learned. Predictions, window by window, would; they are small files.
 # - No skill shown is not no precursor: the printed numbers do not decide about the Earth.
+#
+# ## Exercises
+# **1. A paper of yours.** Take any percentage with three or more digits from a paper and ask `.venv/bin/python -m
+# lib.forensics --help` which counts allow it. How many test sizes are left?
+#
+# **2. Round and lose.** With how many digits must an accuracy be printed so that its test size of about 500 can be
+# recovered? Try it with `lib.forensics.rounding`.
+#
+# **3. Fair use.** A number that fits nothing does not say why. Write one sentence to an author about such a number
+# that states what was printed, what you computed, and what would settle it, and nothing else.

@@ -2,6 +2,21 @@
 # (nb-crnn)=
 # # What does a network on wavelet images find, and does a storm penalty help it?
 #
+# :::{glance}
+# You learn
+# : how a wavelet network is judged in a blind period: detection, bearing and storms, each beside its floors
+#
+# You need
+# : {numref}`Chapter %s <nb-loeo>`; the words {term}`scalogram`, {term}`blind period` and {term}`storm penalty`
+# :::
+#
+# **In short.** It finds a planted source and nothing where nothing is: in the blind period the Matthews correlation
+# of detection is {glue:text}`mcc-vmd:+.2f` ({glue:text}`mcc-vmd-interval`) against {glue:text}`mcc-null:+.2f`
+# ({glue:text}`mcc-null-interval`). The storm penalty improved the ROC among storm nights in
+# {glue:text}`gpl-improved` of {glue:text}`gpl-arms` comparisons; with few storm nights to train on, that is weak
+# evidence. From power alone its bearing errs by {glue:text}`maae-vmd`°, more than the best constant direction with
+# {glue:text}`maae-constant`°; with signed channels it is {glue:text}`maae-vmd-signed`°.
+#
 # Seed 002 turns a day of record into wavelet images, feeds them to a convolutional and a recurrent network, and asks
 # three questions at once: is an earthquake near, how large, in which direction. A penalty is said to keep it from
 # raising alarms in geomagnetic storms. We rebuild it and let it run where the truth is known.
@@ -412,3 +427,13 @@ report.save_results("11_crnn", {
 # - Calm controls teach a network what Kp is. Matched controls are the remedy that needs no penalty.
 # - 90° is not the error of chance. A constant direction is, and a bearing needs channels with a sign.
 # - A blind period is worth what was published before it: the head of the ledger, not the paper after it.
+#
+# ## Exercises
+# **1. Silence the record.** `make run NB=11_crnn P="-p profile smoke -p snr 0" OUT=out.ipynb`. What should every
+# table of this page then show, and which would worry you?
+#
+# **2. Forge the ledger.** Change one digit of a line in a ledger file and let `lib.ledger` check it. Then change
+# the last line *and* its head. What does the check need that is not in the file?
+#
+# **3. A threshold in disguise.** A penalty halves the false alarms in storms. Which two numbers decide whether it
+# tells storms from precursors or only raises fewer alarms?

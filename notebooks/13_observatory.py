@@ -2,9 +2,19 @@
 # (nb-observatory)=
 # # Can a small network on minute values find what precedes an earthquake?
 #
-# It finds a planted signal once its input keeps nanotesla. Divided by the main field, as published, the same signal
-# is too small for the same network, and every answer is a constant. Seed 004 {cite:p}`petrescu2022` reports a null
-# result openly and asks for a synthetic generator; this page does the experiments in one.
+# :::{glance}
+# You learn
+# : what input, filter, quiet windows and self-updating do to the answer of a small network
+#
+# You need
+# : {numref}`Chapter %s <nb-loeo>`; the words {term}`learning curve` and {term}`champion and challenger`
+# :::
+#
+# **In short.** It can, if its input keeps nanotesla. On days with a planted signal of {glue:text}`obs-snr-nt` nT at
+# magnitude 5 it scores {glue:text}`obs-net` on filtered nanotesla, about as much as band power with
+# {glue:text}`obs-band`; the highest floor is {glue:text}`obs-floor`. Divided by the main field, as published, it
+# gives one answer throughout in {glue:text}`obs-constant` test folds. The study {cite:p}`petrescu2022` reports a
+# null result openly and asks for a synthetic generator; this page does the experiments in one.
 #
 # ## Overview
 # **Question.** What do window, input, filter, network, quiet windows and self-updating do to the answer?
@@ -381,3 +391,13 @@ report.save_results("13_observatory", {
 # - A filter corner above the Nyquist frequency cannot be run, and a band above it is not in minute values.
 # - Storm-free quiet makes Kp a cue; quiet matched in Kp does not. Storm-free months hardly exist.
 # - Learning curves that do not rise, or do not bend, have no end to extrapolate; an update needs a gate.
+#
+# ## Exercises
+# **1. Memory decides the batch.** `make run NB=13_observatory P="-p profile smoke -p memory_gb 0.5" OUT=out.ipynb`.
+# Which row of the memory table explains why a week of data trains differently from an hour?
+#
+# **2. Quiet of another kind.** Storm-free quiet windows make Kp a cue. Which of the three quiet rules of this page
+# would you use with ten years of one observatory, and what would it cost in windows?
+#
+# **3. When to stop.** A learning curve rises over its last three points. Which two questions does
+# `lib.learning_curve.fit_curve` ask before it extrapolates, and why is a refusal an answer?

@@ -2,6 +2,21 @@
 # (nb-real-noise)=
 # # How strong must a signal be in real noise, and what raises the alarm without one?
 #
+# :::{glance}
+# You learn
+# : which amplitude is found in real noise, and what makes a detector answer where nothing was planted
+#
+# You need
+# : {numref}`Chapter %s <nb-observatory>`; real records are optional, the page shows committed results without them
+# :::
+#
+# **In short.** In a year of an observatory in Scotland a steady planted signal is found in 80 % of
+# {glue:text}`noise-draws` draws from {glue:text}`eighty-esk-p5` nT ({glue:text}`eighty-esk-span`) on, under a split
+# through time. With nothing planted the scores lie within {glue:text}`null-p5`, intervals that
+# {glue:text}`null-covers` chance; with quiet nights chosen below Kp 2 the same records give
+# {glue:text}`null-naive`. What raises the alarm without a signal is geomagnetic activity: the score follows Kp with
+# {glue:text}`alarm-rho-2015`.
+#
 # Months of minute values from observatories, with storms, instruments and gaps as they are. A known signal is
 # planted in them, then nothing, and then two records are read that hold nights before large earthquakes.
 #
@@ -391,3 +406,13 @@ report.save_results("14_real_noise", {key: found[key] for key in (
 # - Where nothing is planted, matched designs give chance; quiet-day controls and another year's detector give Kp.
 # - One month around one earthquake has no past, no remote station and no second event: it can illustrate, not decide.
 # - Whether a record sees magnetic storms is the first thing to ask of it.
+#
+# ## Exercises
+# **1. From another side.** `make run NB=14_real_noise P="-p profile smoke -p bearing_deg 120" DATA=folder
+# OUT=out.ipynb` plants the same amplitude from another bearing. Why does the amplitude that is found depend on it?
+#
+# **2. Fewer earthquakes.** Halve `events`. Which part of the curve moves, and is it the noise or the number of
+# earthquakes that sets the limit?
+#
+# **3. One month, one earthquake.** Somebody shows you the nights before a large earthquake with the polarisation
+# ratio standing out. Which three curves from this page would you ask for next to it?

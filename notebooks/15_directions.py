@@ -2,6 +2,20 @@
 # (nb-directions)=
 # # Can a network tell where an earthquake will be?
 #
+# :::{glance}
+# You learn
+# : which source and which channels give a bearing, and how much of it is known without a record
+#
+# You need
+# : {numref}`Chapter %s <nb-loeo>`; the words {term}`MAAE` and {term}`best constant`
+# :::
+#
+# **In short.** Yes, if the source points there and the phase between components is kept: the mean angular error is
+# then {glue:text}`maae-vmd:.0f`°, and at stations that were never seen {glue:text}`loso-vmd:.0f`°. Knowing only the
+# station gives {glue:text}`maae-station:.0f`°, so 90° is not the error of chance. From power alone it is
+# {glue:text}`maae-power:.0f`°. An estimator that is not trained at all reaches {glue:text}`maae-polarisation:.0f`°:
+# a network is not what is missing.
+#
 # Networks trained on windows before earthquakes are asked for the bearing of the epicentre. In one synthetic Earth
 # the planted field points there, in others it cannot. A direction also has an error by chance, and a smaller one
 # for whoever only knows the station.
@@ -255,3 +269,13 @@ report.save_results("15_directions", {"cells": stored, "certificates": links.to_
 # - A bearing can be learned from one station if the source makes one and the phase between components is kept.
 # - An estimator without training does as well on such a source. A network is not what is missing.
 # - An angular error means little without the best constant direction and the usual bearing of the station.
+#
+# ## Exercises
+# **1. Fewer nanotesla.** `make run NB=15_directions P="-p profile smoke -p snr 1" OUT=out.ipynb`. Which of the
+# estimators loses its way first, and is it the one with most parameters?
+#
+# **2. A station at the coast.** All earthquakes lie in one sector as seen from your station. What is the best
+# constant's error, and what would an error of 40° be worth?
+#
+# **3. Lines without arrows.** For which claim is the axial error enough, and for which does a published 72° need
+# the arrow as well?

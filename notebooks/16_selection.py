@@ -2,6 +2,21 @@
 # (nb-selection)=
 # # What does choosing on the test set add?
 #
+# :::{glance}
+# You learn
+# : what the best epoch, the best seed and the best model add to a score, and how many earthquakes a claim needs
+#
+# You need
+# : {numref}`Chapter %s <nb-lab>`; the word {term}`inner split`
+# :::
+#
+# **In short.** Some hundredths, without breaking any protocol. Over {glue:text}`selection-worlds` worlds with
+# nothing to find, choosing epoch and seed on the test part adds {glue:text}`added-convnext-both:+.3f` to the
+# accuracy of the network, and over {glue:text}`selection-simple-worlds` worlds
+# {glue:text}`added-logistic-both:+.3f` to that of a logistic regression and {glue:text}`added-forest-both:+.3f` to
+# that of a forest; the bound for as many independent looks is {glue:text}`bound-both:.3f`. Telling 60 % from one
+# half takes {glue:text}`needed-60` earthquakes.
+#
 # The best epoch on the test fold, the best of ten seeds, the best of several models: each choice is a look at the
 # answer. What the looks add is measured on worlds with nothing to find, beside the formula that bounds it. Then the
 # small network joins the evidence lab, and its probabilities and its lead over simple models are put to the test.
@@ -86,7 +101,8 @@ report.table(shown.rename(columns={"n_worlds": "worlds"}).rename_axis("model and
 pairs = [(m, r) for m in ("convnext", "logistic", "forest") for r in rules[1:]]
 fig = report.plot_bars({f"{m}, {r}": float(added.optimism[m, r]) for m, r in pairs},
                        "accuracy added by choosing, nothing to find",
-                       {f"{m}, {r}": float(added.bound[m, r]) for m, r in pairs})
+                       {f"{m}, {r}": float(added.bound[m, r]) for m, r in pairs},
+                       ("added in null worlds", "bound for independent looks"))
 report.figure(fig, "selection-optimism",
               caption="What choosing on the test part adds to the accuracy in null worlds (bars and numbers); marks "
                       "are the upper bound of the formula for as many independent looks.",
@@ -262,3 +278,13 @@ report.save_results("16_selection", {
 # - The cure costs nothing: choose inside the training earthquakes and look once.
 # - A calibrated probability, and a lead that survives counting all comparisons, take more earthquakes than most studies
 #   have.
+#
+# ## Exercises
+# **1. Count your looks.** For a study of your own, list every choice that was made after a score on the test part
+# had been seen. What does `lib.comparison.expected_maximum` give for so many?
+#
+# **2. Ten seeds.** A paper reports the best of ten seeds and the mean of ten. Which of the two belongs into an
+# abstract, and what belongs next to it?
+#
+# **3. Promise beforehand.** Write the three lines of a protocol that would make choosing on the test part
+# impossible in your own work, and say who could check that you kept them.

@@ -10,6 +10,6 @@ from lib.report.scores import check_row, scoreboard
 
 __all__ = [
     "begin", "check_row", "figure", "glue", "load_results", "plot_bars", "plot_catalog", "plot_confusion",
-    "plot_cuts", "plot_gradcam", "plot_image", "plot_lines", "plot_map", "plot_radii", "plot_record", "plot_reliability",
-    "plot_scores", "plot_spectrogram", "save_results", "scoreboard", "table",
+    "plot_cuts", "plot_gradcam", "plot_image", "plot_lines", "plot_map", "plot_radii", "plot_record",
+    "plot_reliability", "plot_scores", "plot_spectrogram", "save_results", "scoreboard", "table",
 ]

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from lib.files import InputError
 from lib.report import labels, style
@@ -192,8 +194,9 @@ def _name_ends(ax, series):
                     annotation_clip=False)
 
 
-def plot_bars(values: Mapping[str, float], label: str, marks: Mapping[str, float] | None = None):
-    """Draw horizontal bars with their values written at the foot, or beyond the end where they are short.
+def plot_bars(values: Mapping[str, float], label: str, marks: Mapping[str, float] | None = None,
+              names: tuple[str, str] | None = None, intervals: Mapping[str, tuple] | None = None):
+    """Draw horizontal bars with their values in a column of their own on the right.
 
     Parameters
     ----------
@@ -203,23 +206,35 @@ def plot_bars(values: Mapping[str, float], label: str, marks: Mapping[str, float
         What is measured, with its unit.
     marks : mapping, optional
         Name to a value marked on the same bar, for example the printed number beside the recomputed one.
+    names : (str, str), optional
+        What bars and marks are, for a key above the axes.
+    intervals : mapping, optional
+        Name to (low, high), drawn as a line on the bar.
     """
-    fig, ((ax,),) = style.new_figure(0.8 + 0.34 * len(values))
-    y, marks = -np.arange(len(values)), marks or {}
-    ax.barh(y, list(values.values()), height=0.62, color=style.BLUE)
-    longest = max([0, *values.values(), *marks.values()])
-    for position, (name, value) in zip(y, values.items(), strict=True):
-        inside = value > 0.25 * longest
-        start = 0 if inside else max(value, marks.get(name, 0), 0)     # at the foot no mark is in the way
-        ax.annotate(f"{value:,.3g}", (start, position), xytext=(5, 0), textcoords="offset points",
-                    va="center", fontsize=9, color="white" if inside else style.INK)
+    fig, ((ax,),) = style.new_figure((1.05 if names else 0.8) + 0.34 * len(values))
+    y, marks = dict(zip(values, -np.arange(len(values)), strict=True)), marks or {}
+    ax.barh(list(y.values()), list(values.values()), height=0.62, color=style.BLUE)
+    for name, (low, high) in (intervals or {}).items():
+        ax.hlines(y[name], low, high, color=style.INK, linewidth=1.2)
     for name, value in marks.items():
         for colour, width in (("white", 4), (style.INK, 2)):
-            ax.plot([value], [y[list(values).index(name)]], "|", color=colour, markersize=19,
-                    markeredgewidth=width)
-    ax.set(yticks=y, yticklabels=list(values), xlabel=label)
+            ax.plot([value], [y[name]], "|", color=colour, markersize=19, markeredgewidth=width)
+    whole = all(float(value).is_integer() for value in values.values())
+    places = 0 if whole else 2 if max(map(abs, values.values())) >= 0.15 else 3
+    for name, value in values.items():
+        text = f"{value:,.{places}f}".replace("-", "\N{MINUS SIGN}")
+        ax.annotate(text, (1, y[name]), xycoords=ax.get_yaxis_transform(), xytext=(32, 0),
+                    textcoords="offset points", va="center", ha="right", fontsize=9)
+    ax.set(yticks=list(y.values()), yticklabels=list(values), xlabel=label)
+    if min(values.values()) < 0:
+        ax.axvline(0, color=style.GREY, linewidth=0.8)
     ax.tick_params(axis="y", length=0)
-    ax.margins(x=0.05)
+    ax.margins(x=0.03)
+    if names:
+        keys = [Patch(color=style.BLUE, label=names[0]),
+                Line2D([], [], color=style.INK, marker="|", markersize=12, markeredgewidth=2, label=names[1],
+                       linestyle="none")]
+        fig.legend(handles=keys[:1 + bool(marks)], loc="outside upper left", ncols=2)
     return fig
 
 
