@@ -52,8 +52,10 @@ notebooks: .venv/.ready ## run stale notebooks only (PROFILE=, DATA=, JOBS=)
 	@mkdir -p _build
 	@PRECURSOR_DATA= $(PY) -m doit -f dodo.py -n $(JOBS) "profile=$(PROFILE)" "data=$(DATA)"
 	@$(PY) -m book.runner index
+	@$(PY) -m book.metadata
 
 site: .venv/.ready      ## build the site from the executed notebooks
+	@rm -rf _build/html
 	@$(PY) .venv/bin/jupyter-book build . -W -n --keep-going -q --all
 	@echo "open $(SITE)"
 

@@ -58,6 +58,7 @@ REPAIRS = (
     (r'(<button class="btn search-button-field[^>]*?) aria-label="Search"', r"\1"),
     (r'(<div id="jb-print-docs-body"[^>]*>\s*)<h1>(.*?)</h1>', r'\1<p class="h1">\2</p>'),   # a second title
     (r'role="doc-biblioentry"', 'role="listitem"'),
+    (r'(<summary)(><span class="toctree-toggle")', r'\1 aria-label="Pages below this one"\2'),   # had no name
     (r'<div class="bd-sidebar-primary bd-sidebar',
      '<div role="complementary" aria-label="Book sidebar" class="bd-sidebar-primary bd-sidebar'),
 )

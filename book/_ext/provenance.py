@@ -4,6 +4,7 @@ A quoted number is a link to the cell that made it; a figure has its code and it
 the end of a chapter names source, parameters, key, commit and the modules it rests on.
 """
 
+import ast
 import html
 import os
 import re
@@ -163,8 +164,8 @@ def launch_links(source: str, docname: str) -> dict[str, str]:
     return links
 
 
-def box(run, docname, commit):
-    """Return the nodes of 'How this page was made'."""
+def box(run, source, docname, commit):
+    """Return the nodes of 'How this page was made'; `source` is the notebook as text."""
     name, profile = run["notebook"], run["parameters"].get("profile", "light")
     values = ", ".join(f"{k} = {v!r}" for k, v in run["parameters"].items())
     given = [p for p in run["parts"] if p.startswith("results of ")]
@@ -185,18 +186,27 @@ def box(run, docname, commit):
                                 for word, address in links.items())
     body = "".join(f"<dt>{term}</dt><dd>{text}</dd>" for term, text in rows.items())
     modules = [p for p in run["parts"] if p.startswith("lib/") and p.endswith(".py")]
-    opened = (f'<div class="companion-made" role="note" aria-label="How this page was made">'
-              f'<p class="rubric">How this page was made</p><dl>{body}</dl>'
-              f"<details><summary>Rests on {len(modules)} modules of lib</summary>")
-    return [nodes.raw("", opened, format="html"), _modules(modules, docname),
-            nodes.raw("", "</details></div>", format="html")]
+    opened = ('<div class="companion-made" role="note" aria-label="How this page was made">'
+              f'<p class="rubric">How this page was made</p><dl>{body}</dl>')
+    return [nodes.raw("", opened, format="html"), _modules(called(source, modules), len(modules), docname),
+            nodes.raw("", "</div>", format="html")]
 
 
-def _modules(paths, docname):
-    """One paragraph of links to the API reference."""
-    words = nodes.paragraph(classes=["companion-modules"])
-    for path in paths:
-        name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+def called(source, modules):
+    """Return the dotted names of the modules that a notebook imports itself, of those it rests on."""
+    known = {p.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for p in modules}
+    named = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            named |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return sorted((named & known) - {"lib"})
+
+
+def _modules(names, n_all, docname):
+    """One paragraph of links to the library reference."""
+    words = nodes.paragraph("", f"Rests on {n_all} modules of the library. Called here: ",
+                            classes=["companion-modules"])
+    for name in names:
         words += addnodes.pending_xref("", nodes.literal(name, name), refdomain="py", reftype="mod",
                                        reftarget=name, refexplicit=True, refdoc=docname, refwarn=True)
         words += nodes.Text(" ")
@@ -214,7 +224,7 @@ def describe(app, doctree):
     section = next(iter(doctree.findall(nodes.section)), None)
     if run and section is not None:
         banner(section, run)
-        section.extend(box(run, docname, app.config.companion_commit))
+        section.extend(box(run, root / run["source"], docname, app.config.companion_commit))
 
 
 def setup(app):

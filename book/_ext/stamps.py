@@ -3,6 +3,7 @@
 Imports nothing from `lib`: a page is made from files.
 """
 
+import ast
 import functools
 import html
 import json
@@ -86,6 +87,14 @@ def commit(root: Path) -> str:
 def up(docname: str) -> str:
     """Return the way from a page to the root of the site."""
     return "../" * docname.count("/")
+
+
+def texts_in(path: Path, name: str) -> dict[str, str]:
+    """Return a dictionary of texts that a module defines, read without importing the module: that is slow."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
+            return ast.literal_eval(node.value)
+    raise KeyError(f"{path}: no {name}")
 
 
 def table_html(name: str, caption: str, heads, rows: str, classes: str = "") -> str:

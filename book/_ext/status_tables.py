@@ -6,7 +6,7 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
-from stamps import docnames, duration, run_record, stamp, table_html
+from stamps import docnames, duration, run_record, stamp, table_html, texts_in
 
 
 class NotebookRuns(SphinxDirective):
@@ -55,6 +55,24 @@ class FullRuns(SphinxDirective):
                                          ("notebook", "commit", "hardware"), "".join(rows)), format="html")]
 
 
+class LibTable(SphinxDirective):
+    """`{lib-table} lib/splits.py PROTOCOLS`: a dictionary of texts of the library as a table."""
+
+    required_arguments = 2
+    option_spec = {"name": str, "caption": str, "heads": str}
+
+    def run(self):
+        """Return the table."""
+        file, name = self.arguments
+        path = Path(self.env.srcdir) / file
+        self.env.note_dependency(str(path))
+        rows = "".join(f'<tr><th scope="row">{html.escape(key)}</th><td>{html.escape(text)}</td></tr>'
+                       for key, text in texts_in(path, name).items())
+        heads = [word.strip() for word in self.options["heads"].split("|")]
+        return [nodes.raw("", table_html(self.options["name"], self.options["caption"], heads, rows),
+                          format="html")]
+
+
 MODES = {"light": "desktop, light", "dark": "desktop, dark", "phone": "phone"}
 
 
@@ -86,4 +104,5 @@ def setup(app):
     app.add_directive("notebook-runs", NotebookRuns)
     app.add_directive("full-runs", FullRuns)
     app.add_directive("site-check", SiteCheck)
+    app.add_directive("lib-table", LibTable)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,15 +1,15 @@
-"""Directive `{switchboard}`: the leaks of the evidence lab, and what each adds where there is nothing to find.
+"""Directive `{switchboard}`: the leaks of the evidence lab, and what each adds with nothing to find.
 
 Without a script the page shows all of them; `_static/companion.js` turns each into a switch to flip.
 """
 
-import ast
 import html
 import json
 from pathlib import Path
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+from stamps import texts_in
 
 PROTOCOLS = {"P2": "whole earthquakes held out (P2)", "P0": "random folds (P0)"}
 LENGTH, HEIGHT, LOW, HIGH = 220, 22, -0.1, 0.6      # of a bar: pixels, and balanced accuracy added
@@ -27,11 +27,12 @@ class Switchboard(SphinxDirective):
             raise self.error(f"switchboard: neither {places[0]} nor {places[1]} is there: make notebooks")
         self.env.note_dependency(str(path))
         effects = json.loads(path.read_text(encoding="utf-8"))["switches"]
-        said = _said(Path(self.env.srcdir) / "lib" / "confounders.py")
-        names = sorted({key.split(", ")[0] for key in effects}, key=list(said["NAMES"]).index)
+        module = Path(self.env.srcdir) / "lib" / "confounders.py"
+        titles, meanings = (texts_in(module, name) for name in ("NAMES", "SWITCHES"))
+        names = sorted({key.split(", ")[0] for key in effects}, key=list(titles).index)
         worlds = min(effect["n_worlds"] for effect in effects.values())
-        items = "".join(_switch(said["NAMES"][name], said["SWITCHES"][name],
-                                {p: effects[f"{name}, {p}"] for p in PROTOCOLS}) for name in names)
+        items = "".join(_switch(titles[name], meanings[name], {p: effects[f"{name}, {p}"] for p in PROTOCOLS})
+                        for name in names)
         note = (f"Each leak was planted alone, in {worlds:.0f} synthetic worlds with nothing to find (run of "
                 f"profile {path.parent.name}); combinations were not run. Bars: balanced accuracy added to a "
                 "random forest that tells event windows from quiet ones; lines: 95 % interval over worlds. "
@@ -40,15 +41,6 @@ class Switchboard(SphinxDirective):
                               '<p class="switchboard-say" aria-live="polite" hidden></p>'
                               f'<ul>{items}</ul><p class="switchboard-note">{html.escape(note)}</p></div>',
                           format="html")]
-
-
-def _said(path):
-    """Return the dictionaries of a module that hold nothing but text, read without importing it: that is slow."""
-    found = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
-            found[node.targets[0].id] = node.value
-    return {name: ast.literal_eval(found[name]) for name in ("NAMES", "SWITCHES")}
 
 
 def _switch(title, what, effects):

@@ -23,7 +23,7 @@ const MODES = {
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
 const SUBPATH = "/a/deep%20path/of/the/book/";
 const WORDS = ["embargo", "certificate", "Matthews"];
-const PARALLEL = 2;
+const PARALLEL = 4; // pages wait more than they compute
 const TYPES = { ".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".json": "application/json",
   ".svg": "image/svg+xml", ".png": "image/png", ".woff2": "font/woff2", ".woff": "font/woff" };
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
