@@ -1,8 +1,8 @@
-"""Metadata for machines, made from what is there: `python -m book.metadata` writes codemeta.json and the RO-Crate.
+"""Metadata for machines: `python -m book.metadata` writes codemeta.json and the RO-Crate from what is there.
 
 CodeMeta describes the software, the RO-Crate says which notebook made which figure and results from which
-inputs. Both come from pyproject.toml, CITATION.cff, the notebooks and the tracked output; no date, no address that
-nobody has given, so that an unchanged tree gives unchanged bytes.
+inputs. Both come from pyproject.toml, CITATION.cff, the notebooks and the tracked output. They hold no date
+and no address that nobody has given, so that an unchanged tree gives unchanged bytes.
 """
 
 import argparse
@@ -33,12 +33,12 @@ def citation(root: Path) -> dict:
     record = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
     for field in NEEDED:
         if field not in record:
-            raise InputError(root / "CITATION.cff", "field", field, f"present: {', '.join(NEEDED)} are needed")
+            raise InputError(root / "CITATION.cff", "field", field, f"all of {', '.join(NEEDED)}")
     return record
 
 
 def _authors(record):
-    """Authors as schema.org has them."""
+    """Return the authors as schema.org has them."""
     people = []
     for author in record["authors"]:
         if "name" in author:
@@ -55,7 +55,8 @@ def codemeta(root: Path) -> dict:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found = {
         "@context": "https://w3id.org/codemeta/3.0", "@type": "SoftwareSourceCode", "name": record["title"],
-        "identifier": project["name"], "description": record["abstract"].strip(), "version": project["version"],
+        "identifier": project["name"], "description": record["abstract"].strip(),
+        "version": project["version"],
         "author": _authors(record), "license": [LICENCES[name] for name in record["license"]],
         "keywords": record["keywords"], "programmingLanguage": "Python",
         "runtimePlatform": f"Python {project['requires-python']}",
@@ -72,8 +73,8 @@ def _title(path):
 def _made(root, name):
     """Tracked files that a notebook made."""
     figures = sorted((root / "figures").rglob(f"{name}-*.p[nd][gf]"))
-    results = [path for kind in ("light", "full") if (path := root / "results" / kind / f"{name}.json").is_file()]
-    return [path.relative_to(root).as_posix() for path in (*figures, *results)]
+    results = [root / "results" / kind / f"{name}.json" for kind in ("light", "full")]
+    return [path.relative_to(root).as_posix() for path in (*figures, *results) if path.is_file()]
 
 
 def _file(name, title, kind=()):
@@ -97,7 +98,8 @@ def crate(root: Path) -> dict:
         for path in made:
             what = "Figure" if path.startswith("figures") else "Results"
             files[path] = _file(path, f"{what} of {name}: {Path(path).stem}")
-        read = [f"results/light/{other}.json" for other in keys.inputs(keys.source(name)) if other in keys.names()]
+        read = [f"results/light/{other}.json" for other in keys.inputs(keys.source(name))
+                if other in keys.names()]
         actions.append({"@id": f"#run-{name}", "@type": "CreateAction", "name": f"Run of {name}",
                         "instrument": {"@id": source}, "object": [{"@id": path} for path in read],
                         "result": [{"@id": path} for path in made]})
@@ -105,8 +107,9 @@ def crate(root: Path) -> dict:
                         ("CITATION.cff", "Citation"), ("LICENSE", "Licence of the code"),
                         ("LICENSE-CC-BY", "Licence of text and figures"), (CODEMETA, "CodeMeta record")):
         files[name] = _file(name, title)
-    dataset = {"@id": "./", "@type": "Dataset", "name": record["title"], "description": record["abstract"].strip(),
-               "version": str(record["version"]), "keywords": record["keywords"],
+    dataset = {"@id": "./", "@type": "Dataset", "name": record["title"],
+               "description": record["abstract"].strip(), "version": str(record["version"]),
+               "keywords": record["keywords"],
                "license": [{"@id": LICENCES[name]} for name in record["license"]],
                "author": [{"@id": f"#author-{i}"} for i in range(len(record["authors"]))],
                "hasPart": [{"@id": name} for name in sorted(files)],

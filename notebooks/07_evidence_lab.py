@@ -139,7 +139,12 @@ report.figure(fig, "designs", caption="Random forest on null worlds by design an
 # %% [markdown]
 # ## One switch at a time
 # Each defect is planted alone in the fair design, still with nothing to find, and the same world without it is
-# subtracted. Detection of event windows, random forest; intervals over worlds.
+# subtracted. Detection of event windows, random forest; intervals over worlds. Guess what each adds, then flip it.
+#
+# ```{switchboard}
+# ```
+#
+# The same for the few worlds of this run:
 
 # %%
 n_switch = min(n_grid, 10)
@@ -180,11 +185,6 @@ report.figure(fig, "switches", caption=f"What each leak adds to the detection of
                   "half, the shaking and quiet windows of one station about a third, the others little.")
 
 # %% [markdown]
-# The same numbers, to be flipped one by one.
-#
-# ```{switchboard}
-# ```
-#
 # Splitting by event removes what overlap adds, and part of what copies add: event windows were augmented and quiet
 # ones were not, which still tells them apart. It does not remove what is written into the record, the picture or the
 # choice of quiet days: those have to be seen by floors, by the render-null test, or by eye.

@@ -16,7 +16,8 @@ from book import keys
 from tests.test_notebooks import TYPED_SCORE, doit
 
 ROOT = keys.ROOT
-PAGES = [ROOT / "index.md", *sorted((ROOT / "book").glob("*.md"))]
+PAGES = [ROOT / "index.md", *sorted((ROOT / "book").glob("*.md")), ROOT / "book" / "api" / "index.md"]
+GLUED = re.compile(r'<a class="glued[^>]*href="[^"]*#n\d\d-[\w-]+"[^>]*><span class="pasted-text">')
 BROKEN = re.compile(r"\bnan\b|Traceback|<IPython|&lt;IPython|&lt;Figure|Undefined|/home/|/tmp/")
 
 
@@ -59,8 +60,11 @@ class Page(HTMLParser):
 
 def copy_sources(folder, smoke):
     """Lay out a source folder: pages and settings of the repository, notebooks of a smoke run."""
-    for name in ("index.md", "_config.yml", "_toc.yml", "pyproject.toml"):
+    for name in ("index.md", "_config.yml", "_toc.yml", "pyproject.toml", "CITATION.cff", "CHANGELOG.md",
+                 "codemeta.json", "ro-crate-metadata.json"):
         shutil.copy(ROOT / name, folder)
+    for name in ("lib", "results"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns("notebooks", "__pycache__"))
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
     shutil.copytree(smoke / "notebooks", folder / "book" / "notebooks")
@@ -176,6 +180,61 @@ def test_tables_and_figures_are_numbered(site):
 
 
 @pytest.mark.slow
+def test_every_number_of_a_run_leads_to_its_cell(site, source):
+    """A glued number stands in a link, whose target is a cell of the notebook that glued it."""
+    numbers, links = 0, 0
+    for name in site:
+        text = (html(source) / name).read_text(encoding="utf-8")
+        numbers += text.count('<span class="pasted-text">')
+        links += len(GLUED.findall(text))
+    assert numbers == links > 300
+    assert "n03-null-magnitude-score" in site["book/notebooks/03_loeo_training.html"].ids
+
+
+@pytest.mark.slow
+def test_every_figure_and_table_can_be_taken_away(site, source):
+    """Each figure has its code and a PDF, each table a CSV that is not empty."""
+    for name, page in site.items():
+        if name.startswith("book/notebooks/"):
+            figures = [i for i in page.ids if i.startswith("fig-")]
+            assert sum(link.endswith(".pdf") for link in page.links) == len(figures), name
+            tables = [i for i in page.ids if i.startswith("tab-")]
+            found = {link for link in page.links if link.endswith(".csv")}
+            assert len(found) == len(tables), name
+            for link in found:
+                assert len(((html(source) / name).parent / link).read_text(encoding="utf-8").splitlines()) > 1
+
+
+@pytest.mark.slow
+def test_every_chapter_has_a_head_and_an_answer(site):
+    """What is learnt and needed, how long it takes, and the answer before the question is worked out."""
+    for name, page in site.items():
+        if name.startswith("book/notebooks/"):
+            text = " ".join(page.text)
+            for words in ("You learn", "You need", "Time to run", "Shown here", "In short.", "Exercises"):
+                assert words in text, f"{name}: {words}"
+
+
+@pytest.mark.slow
+def test_the_library_is_linked_from_pages_and_boxes(site):
+    """Names of library functions lead to their entries."""
+    boxes = [name for name, page in site.items() if any("api/" in link and "#module-lib." in link
+                                                        for link in page.links)]
+    assert sum(name.startswith("book/notebooks/") for name in boxes) == len(keys.names())
+    assert any(link.endswith("evidence.html#lib.splits.folds") or "#lib.metrics" in link
+               for link in site["book/methods.html"].links)
+    assert "lib.stft.spectrogram" in site["book/api/images.html"].ids
+
+
+@pytest.mark.slow
+def test_the_switchboard_reads_without_a_script(site, source):
+    """All nine leaks with their bars are in the page itself."""
+    text = (html(source) / "book/notebooks/07_evidence_lab.html").read_text(encoding="utf-8")
+    board = text[text.index('class="switchboard"'):]
+    assert board.count("<li data-say=") == 9 and board.count("<svg") >= 18
+
+
+@pytest.mark.slow
 def test_a_broken_reference_fails_the_build_each_time(source, tmp_path):
     """A warning is an error, the second time too."""
     folder = tmp_path / "broken"
@@ -199,8 +258,9 @@ def test_a_page_has_a_title_and_sections_and_types_no_score(path):
 def test_every_page_is_in_the_contents():
     """No page is left out."""
     toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
-    for path in PAGES[1:]:
-        assert f"book/{path.stem}" in toc
+    api = sorted((ROOT / "book" / "api").glob("*.rst"))
+    for path in (*PAGES[1:], *api):
+        assert f"- file: {path.relative_to(ROOT).with_suffix('').as_posix()}\n" in toc
 
 
 def test_figures_readme_lists_what_is_there():

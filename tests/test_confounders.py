@@ -49,7 +49,8 @@ def score(found):
 
 
 def test_every_switch_says_what_it_plants_and_where():
-    assert set(confounders.SWITCHES) == set(confounders.STAGES) == set(confounders.NAMES) and len(confounders.SWITCHES) == 9
+    assert set(confounders.SWITCHES) == set(confounders.STAGES) == set(confounders.NAMES)
+    assert len(confounders.SWITCHES) == 9
     assert set(confounders.STAGES.values()) == {"table", "record", "images", "selection"}
 
 

@@ -1,9 +1,9 @@
 """The library reference: docstrings of `lib`, and links to them from pages and from one another.
 
-The files are read, not imported: with autodoc the site took three times as long to build. Docstrings go through
+The files are read, not imported: with autodoc the site took twice as long to build. Docstrings go through
 napoleon, as they would there.
 
-Names in single backticks of a docstring and literals such as ``lib.stft.spectrogram`` on any page become links
+Names in single backticks of a docstring, and literals such as ``lib.stft.spectrogram`` on any page, are links
 where the reference has the object. A literal that begins with ``lib.`` and names nothing fails the build.
 """
 
@@ -69,8 +69,9 @@ class ModuleList(SphinxDirective):
         wanted = self.arguments[0].split() if self.arguments else list(known)
         listing = nodes.definition_list()
         for name in wanted:
-            link = addnodes.pending_xref("", nodes.literal(name, name), refdomain="py", reftype="mod",
-                                         reftarget=name, refexplicit=True, refdoc=self.env.docname, refwarn=True)
+            link = addnodes.pending_xref(
+                "", nodes.literal(name, name), refdomain="py", reftype="mod", reftarget=name,
+                refexplicit=True, refdoc=self.env.docname, refwarn=True)
             words = self.state.inline_text(first_line(known[name]), self.lineno)[0]
             listing += nodes.definition_list_item("", nodes.term("", "", link),
                                                   nodes.definition("", nodes.paragraph("", "", *words)))
@@ -78,7 +79,7 @@ class ModuleList(SphinxDirective):
 
 
 class ApiModule(SphinxDirective):
-    """`.. api-module:: lib.stft`: its docstring, and those of its public functions and classes, read as text."""
+    """`.. api-module:: lib.stft`: its docstring and those of its public functions and classes, as text."""
 
     required_arguments = 1
 
@@ -115,7 +116,7 @@ def _entry(node, home, source):
             if not method.name.startswith("_"):
                 kind = {getattr(d, "id", "") for d in method.decorator_list}
                 plain = kind & {"property", "cached_property"}
-                words = method.name if plain else method.name + _signature(method, skip="staticmethod" not in kind)
+                words = method.name + ("" if plain else _signature(method, skip="staticmethod" not in kind))
                 inside += [f".. py:{'property' if plain else 'method'}:: {words}", "",
                            *("   " + line for line in _docstring(method, home)), ""]
     return [head, "", *("   " + line if line else "" for line in inside), ""]
@@ -137,7 +138,8 @@ def _fields(node, source):
     for field in node.body:
         if isinstance(field, ast.AnnAssign) and not field.target.id.startswith("_"):
             comment = source[field.end_lineno - 1][field.end_col_offset:].partition("#")[2].strip()
-            lines.append(f"- ``{' '.join(ast.unparse(field).split())}``" + (f" – {_prose(comment)}" if comment else ""))
+            said = f" – {_prose(comment)}" if comment else ""
+            lines.append(f"- ``{' '.join(ast.unparse(field).split())}``{said}")
     return ["Fields:", "", *lines, ""] if lines else []
 
 

@@ -19,7 +19,8 @@ class CiteThis(SphinxDirective):
         record = yaml.safe_load(path.read_text(encoding="utf-8"))
         missing = [key for key in NEEDED if key not in record]
         if missing:
-            raise self.error(f"CITATION.cff: no field {', '.join(missing)}; a citation needs {', '.join(NEEDED)}")
+            raise self.error(f"CITATION.cff: no field {', '.join(missing)}; "
+                             f"a citation needs {', '.join(NEEDED)}")
         commit = self.config.companion_commit
         return [nodes.paragraph("", sentence(record, commit)),
                 nodes.literal_block("", bibtex(record, commit), language="bibtex")]
@@ -27,7 +28,8 @@ class CiteThis(SphinxDirective):
 
 def names(record: dict) -> list[str]:
     """Return the authors as a reader writes them."""
-    return [author.get("name") or f"{author['given-names']} {author['family-names']}" for author in record["authors"]]
+    return [author.get("name") or f"{author['given-names']} {author['family-names']}"
+            for author in record["authors"]]
 
 
 def _year(record):

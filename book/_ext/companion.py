@@ -37,9 +37,10 @@ def configure(app, config):
     stamps = [stamp(root, name) for name in docnames(root)]
     config.companion_commit = commit(root)
     profile = _joined(s["parameters"].get("profile", "light") for s in stamps)
+    kinds = ", ".join(sorted({kind for s in stamps for kind in s["data"].split(" and ")}, reverse=True))
     config.html_theme_options["extra_footer"] = (
         f'<p class="companion-footer">Version {html.escape(version)}, commit {config.companion_commit}. '
-        f'Profile: {profile}. Data: {_joined(s["data"] for s in stamps)}. '
+        f'Profile: {profile}. Data: {kinds}. '
         "Code under MIT, text and figures under CC BY 4.0.</p>")
     if repository := os.environ.get("COMPANION_REPO"):
         config.html_theme_options.update(repository_url=repository, use_repository_button=True,
@@ -48,7 +49,7 @@ def configure(app, config):
         config.html_baseurl = site.rstrip("/") + "/"
 
 
-# --- after the build: nothing remote, nothing unused, accessible ------------------------------------------------------------
+# --- after the build: nothing remote, nothing unused, accessible --------------------------------------------
 
 # pattern, replacement; each must be found somewhere, or a newer theme has switched the repair off
 REPAIRS = (

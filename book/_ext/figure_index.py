@@ -10,7 +10,7 @@ from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 from stamps import docnames, notebook, shown, up
 
-WIDTH_PX, COLOURS = 300, 32
+WIDTH_PX, COLOURS = 300, 128
 THUMBS = "_images/thumbs"
 LOCAL_GLUE = re.compile(r"(\{glue:\w+\}`)(?![^`]*::)")
 FIRST = re.compile(r"(.+?[.?!])(?=\s+[A-Z]|\s*$)", re.DOTALL)      # first sentence

@@ -17,8 +17,8 @@ class NotebookRuns(SphinxDirective):
         root = Path(self.env.srcdir)
         runs = [stamp(root, name) for name in docnames(root)]
         hardware = sorted({run_record(root, run["notebook"]).get("hardware", "") for run in runs} - {""})
-        caption = ("The notebooks of this site: what they were run with, what they read and made, how long they "
-                   "took" + (f" on {' and '.join(hardware)}." if hardware else "."))
+        caption = ("The notebooks of this site: what they were run with, what they read, how long they took"
+                   + (f" on {' and '.join(hardware)}." if hardware else "."))
         rows = "".join(_run_row(root, run) for run in runs)
         heads = ("notebook", "parameters", "data", "reads", "figures", "time", "key")
         return [nodes.raw("", table_html("runs", caption, heads, rows), format="html")]
@@ -86,7 +86,9 @@ class SiteCheck(SphinxDirective):
             return [nodes.paragraph("", "No result of the browser check is committed.")]
         self.env.note_dependency(str(path))
         found = json.loads(path.read_text(encoding="utf-8"))
-        rows = {"pages": found["pages"], "size of the site (MB)": f"{found['bytes'] / 1e6:.1f}",
+        rows = {"pages": found["pages"],
+                "size of the site with all downloads (MB)": f"{found['bytes'] / 1e6:.1f}",
+                "of it pages, figures and scripts (MB)": f"{found['bytes_without_downloads'] / 1e6:.1f}",
                 "heaviest page without mathematics (MB)": f"{found['heaviest_page_bytes'] / 1e6:.2f}",
                 **{f"accessibility violations, {MODES[mode]}": n
                    for mode, n in found["axe_violations"].items()},

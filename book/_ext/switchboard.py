@@ -50,7 +50,8 @@ def _switch(title, what, effects):
                    for p, words in PROTOCOLS.items())
     say = (f"{title}: adds {_signed(effects['P2']['added'])} where whole earthquakes are held out, "
            f"{_signed(effects['P0']['added'])} under random folds. There was nothing to find.")
-    return (f'<li data-say="{say}"><div class="switch-head"><strong>{title}</strong><small>{what}</small></div>'
+    head = f"<strong>{title}</strong><small>{what}</small>"
+    return (f'<li data-say="{say}"><div class="switch-head">{head}</div>'
             f'<dl class="switch-effects">{bars}</dl></li>')
 
 

@@ -23,6 +23,7 @@ const MODES = {
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
 const SUBPATH = "/a/deep%20path/of/the/book/";
 const WORDS = ["embargo", "certificate", "Matthews"];
+const TALLEST = 6000; // of one screenshot, in pixels: a long page is kept in parts
 const PARALLEL = 4; // pages wait more than they compute
 const TYPES = { ".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".json": "application/json",
   ".svg": "image/svg+xml", ".png": "image/png", ".woff2": "font/woff2", ".woff": "font/woff" };
@@ -34,6 +35,8 @@ const files = walk(root);
 const pages = files.map((path) => relative(root, path).split(sep).join("/"))
   .filter((name) => name.endsWith(".html") && !name.startsWith("_static/") && !name.startsWith("_sources/"))
   .filter((name) => !only.length || only.includes(name)).sort();
+
+const weight = (list) => list.reduce((sum, path) => sum + statSync(path).size, 0);
 
 // what is measured inside a page
 const measure = async ([rules, withAxe]) => {
@@ -92,9 +95,12 @@ const look = async (browser, mode) => {
     await page.goto(pathToFileURL(join(root, name)).href, { waitUntil: "load" });
     await page.evaluate(axe);
     const found = await page.evaluate(measure, [RULES, true]);
-    const shot = join(screenshots, mode, name.replaceAll("/", "-").replace(/html$/, "png"));
-    const height = await page.evaluate(() => document.documentElement.scrollHeight);
-    await page.screenshot({ path: shot, fullPage: height < 16000, scale: "css", animations: "disabled" });
+    const stem = join(screenshots, mode, name.replaceAll("/", "-").replace(/\.html$/, ""));
+    const { height, width } = await page.evaluate(() => ({ height: document.documentElement.scrollHeight, width: innerWidth }));
+    for (let top = 0, part = 1; top < height; top += TALLEST, part += 1) {
+      const clip = { x: 0, y: top, width, height: Math.min(TALLEST, height - top) };
+      await page.screenshot({ path: `${stem}-${part}.png`, fullPage: true, clip, scale: "css", animations: "disabled" });
+    }
     await page.close();
     return { page: name, mode, ...found, ...heard };
   });
@@ -198,7 +204,8 @@ try {
     browser: `Chromium ${browser.version().split(".")[0]}`,
     axe: JSON.parse(readFileSync(createRequire(import.meta.url).resolve("axe-core/package.json"), "utf8")).version,
     pages: pages.length,
-    bytes: files.reduce((sum, path) => sum + statSync(path).size, 0),
+    bytes: weight(files),
+    readBytes: weight(files.filter((path) => !/^(_downloads|_sources)[\\/]/.test(relative(root, path)))),
     seen,
     served: await weigh(browser, home),
     search: whole ? await search(browser, home) : null,
