@@ -76,11 +76,12 @@ test: .venv/.ready      ## every test; real records too if DATA= or PRECURSOR_DA
 	@$(if $(DATA),PRECURSOR_DATA="$(DATA)" )OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile -m "not browser"
 
 test-browser: book      ## every page of the site in Chromium: accessible, whole, quiet; writes results/site.json
-	@command -v npm >/dev/null && npm ci --prefix tests/browser --silent || echo "no npm: the browser tests will be skipped"
+	@command -v npm >/dev/null && npm ci --prefix tests/browser --silent || echo "npm or its packages are missing: the browser tests will be skipped"
 	@$(PY) -m pytest -m browser -rs tests/test_browser.py
 
-check: .venv/.ready     ## ruff and the fast tests, under a minute
+check: .venv/.ready     ## style, spelling and the fast tests, about a minute
 	@$(PY) -m ruff check .
+	@$(PY) -m codespell_lib *.md book lib notebooks tests benchmarks
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile -m "not slow and not real and not browser"
 
 bench: .venv/.ready     ## ratios against what a user would pick instead, into results/bench.json

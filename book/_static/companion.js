@@ -2,15 +2,14 @@
 (() => {
   "use strict";
 
-  // a link to a cell opens its code
+  // a link to a cell opens its code; figures that load later must not push it out of sight
   const openTarget = () => {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const cell = target && target.closest("div.cell");
-    const code = cell && cell.querySelector("details.hide");
-    if (code && !code.open) {
-      code.open = true;
-      cell.scrollIntoView({ block: "start" });
-    }
+    if (!cell) return;
+    const code = cell.querySelector("details.hide");
+    if (code) code.open = true;
+    cell.scrollIntoView({ block: "start", behavior: "instant" });
   };
 
   // the leaks of the evidence lab become switches
@@ -58,6 +57,7 @@
   const start = () => {
     document.querySelectorAll(".switchboard").forEach(makeSwitches);
     openTarget();
+    addEventListener("load", openTarget);
     addEventListener("hashchange", openTarget);
     // a link to the cell that is already the target
     document.addEventListener("click", (event) => {
