@@ -94,13 +94,14 @@ names = {"backbone": "features (EfficientNet-B1)", "gru": "two-way GRU", "heads"
          "direction": "bearing, hidden layer", "vector": "bearing, unit vector"}
 parts = parts.loc[list(names)].rename(names)
 parts.loc["all"] = parts.sum()
-report.table(parts.rename_axis("part"), "crnn-network", "Parameters of the published network and of the light one.")
+report.table(parts.rename_axis("part"), "crnn-network", "Parameters of the published network and of the light one.",
+             {"published": "{:,}", "light": "{:,}"})
 report.glue("n-parameters", int(parts.published["all"]))
 report.glue("n-light", int(parts.light["all"]))
 
 # %% [markdown]
-# {glue:text}`n-parameters` parameters, as the public code has. This page was computed with profile `light` unless it
-# says otherwise: windows of six hours of the night, 32 × 72 pixels, and a network of {glue:text}`n-light` parameters
+# {glue:text}`n-parameters:,d` parameters, as the public code has. This page was computed with profile `light` unless it
+# says otherwise: windows of six hours of the night, 32 × 72 pixels, and a network of {glue:text}`n-light:,d` parameters
 # built alike. The losses are the published ones: focal, cross-entropy and von Mises, weighted 1, 0.1 and 0.05. Two
 # things differ on purpose. The losses of magnitude and bearing are not applied to quiet windows, which have neither;
 # and epochs and threshold are chosen on an inner split of the training part, where the public script looks at the
@@ -167,7 +168,7 @@ head = ledger.write_forecasts(path, main[["window_id", "p_0", "p_1", "east", "no
 lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
 lines[2] = lines[2].replace('"probabilities": [0.', '"probabilities": [0.0', 1)
 changed = path.with_suffix(".changed")
-changed.write_text("".join(lines), encoding="utf-8")
+written = changed.write_text("".join(lines), encoding="utf-8")
 
 # %%
 try:

@@ -72,12 +72,12 @@ def copy_sources(folder, smoke):
         shutil.copytree(figures, folder / "figures", dirs_exist_ok=True)
 
 
-def build(folder):
-    """Build as `make site` does."""
+def build(folder, **addresses):
+    """Build as `make site` does; without an address unless one is given."""
     command = [sys.executable, Path(sys.executable).parent / "jupyter-book", "build", ".", "-W", "-n",
                "--keep-going", "-q", "--all"]
     clean = {k: v for k, v in os.environ.items() if not k.startswith("COMPANION_")}
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=clean)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=clean | addresses)
 
 
 @pytest.fixture(scope="session")
@@ -244,6 +244,23 @@ def test_a_broken_reference_fails_the_build_each_time(source, tmp_path):
     for _ in range(2):
         done = build(folder)
         assert done.returncode and "no-such-figure" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_an_address_brings_links_and_none_brings_none(source, site, tmp_path):
+    """Repository, Binder, site map and preview appear where addresses are configured, and nowhere else."""
+    chapter = "book/notebooks/03_loeo_training.html"
+    assert not any("binder" in link for page in site.values() for link in page.links)
+    assert not (html(source) / "sitemap.xml").exists()
+    folder = tmp_path / "hosted"
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("_build"))
+    done = build(folder, COMPANION_REPO="https://github.com/owner/name", COMPANION_SITE="https://example.org/book")
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    links = Page(html(folder) / chapter).links
+    assert any(link.startswith("https://mybinder.org/v2/gh/owner/name/main?") for link in links)
+    assert "https://github.com/owner/name/blob/main/notebooks/03_loeo_training.py" in links
+    assert "https://example.org/book/" in (html(folder) / "sitemap.xml").read_text(encoding="utf-8")
+    assert (html(folder) / "404.html").is_file()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: p.stem)

@@ -19,6 +19,7 @@ from stamps import commit, docnames, stamp
 
 # a plugin is looked for once, not again for each citation among all packages installed: seconds of a build
 pybtex.plugin._load_entry_point = functools.lru_cache(maxsize=None)(pybtex.plugin._load_entry_point)
+HERO = "03_loeo_training-cuts.png"       # what a link to the site shows where links have pictures
 NEGATIVE = re.compile(r'(<span class="pasted-text">)-(?=[\d.])')     # a hyphen that should be a minus sign
 
 
@@ -46,7 +47,10 @@ def configure(app, config):
         config.html_theme_options.update(repository_url=repository, use_repository_button=True,
                                          use_issues_button=True)
     if site := os.environ.get("COMPANION_SITE"):
-        config.html_baseurl = site.rstrip("/") + "/"
+        address = config.html_baseurl = config.ogp_site_url = site.rstrip("/") + "/"
+        config.ogp_image, config.ogp_social_cards = f"{address}_images/{HERO}", {"enable": False}
+        config.sitemap_url_scheme = "{link}"
+        config.sitemap_excludes = ["search.html", "genindex.html", "404.html"]
 
 
 # --- after the build: nothing remote, nothing unused, accessible --------------------------------------------

@@ -70,9 +70,9 @@ def write_thumbnails(app, exception):
         (out / folder).mkdir(parents=True, exist_ok=True)
     for path in sorted(figures.glob("*.png")):
         with Image.open(path) as picture:
-            small = picture.convert("RGB")
+            small = picture.convert("RGB").reduce(2)
             small.thumbnail((WIDTH_PX, WIDTH_PX * 3), Image.Resampling.LANCZOS)
-            small.quantize(COLOURS).save(out / THUMBS / path.name, optimize=True)
+            small.quantize(COLOURS, method=Image.Quantize.FASTOCTREE).save(out / THUMBS / path.name)
     for path in sorted(figures.glob("*.pdf")):
         (out / "_downloads" / "figures" / path.name).write_bytes(path.read_bytes())
 
