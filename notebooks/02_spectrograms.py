@@ -11,10 +11,10 @@
 # :::
 #
 # **In short.** Six hours of three components become one small image of log power for each. A planted source shows
-# as {glue:text}`added-z` decades more power in Z, in its band and nowhere else. One hour in the published band
-# holds {glue:text}`numbers-published` numbers, far fewer than the 150 528 pixel values it is drawn with; and the
-# published colour scale, stretched anew for each picture, removes the level of the field, which is what grows with
-# magnitude here.
+# as {glue:text}`added-z` decades more power in Z, in its band and a little beside it. One hour in the published
+# band holds {glue:text}`numbers-published` numbers, far fewer than the 150 528 pixel values it is drawn with; and
+# the published colour scale, stretched anew for each picture, removes the level of the field, which is what grows
+# with magnitude here.
 #
 # The network sees power against frequency and time. Six hours at one sample a second become a small image per
 # component; this chapter shows what survives that step, what the published rendering adds, and where a planted

@@ -14,8 +14,8 @@
 # separates quiet from event and then always answers "Medium" has {glue:text}`magnitude-rule-hits`: the totals are
 # numerically equal, and the rule's exact correlation is {glue:text}`magnitude-rule-mcc:.3f`. For azimuth it is
 # {glue:text}`azimuth-hits` against {glue:text}`azimuth-rule-hits`. The correlation printed as *estimated* is a
-# function of the accuracy alone; for magnitude the formula gives {glue:text}`magnitude-estimate:.3f`, which no
-# correlation can be.
+# function of the accuracy and the number of classes alone; for magnitude the formula gives
+# {glue:text}`magnitude-estimate:.3f`, which no correlation can be.
 #
 # The printed accuracies come with an *estimated* Matthews correlation. We compute the exact one from counts.
 # A rule that only tells quiet from event, and then always names the commonest class, reaches nearly the same

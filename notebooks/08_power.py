@@ -13,8 +13,8 @@
 # **In short.** From an amplitude of {glue:text}`full-oracle-snr` $\sigma_0$ on, {glue:text}`full-oracle-nt` nT at
 # magnitude 6, a detector that knows the band is significant in 95 % of {glue:text}`full-power-worlds` worlds
 # (committed full run), and the power of the pipeline there is {glue:text}`full-pipeline-power`. That holds if every
-# earthquake has a source. If the source fades with distance as in a published line, the score at the largest
-# amplitude is {glue:text}`power-top-law:.2f`: most windows before an earthquake then hold nothing.
+# earthquake has a source. If the source fades with distance as in a published line, the accuracy at the largest
+# amplitude is {glue:text}`power-top-law:.2f`, near one half: most windows before an earthquake then hold nothing.
 #
 # A null result is worth as much as the power behind it. The same design is scored on worlds with an ever stronger
 # planted source, and the amplitude is translated into nanotesla. A second law lets the source fade with distance.

@@ -14,8 +14,9 @@
 # {glue:text}`noise-draws` draws from {glue:text}`eighty-esk-p5` nT ({glue:text}`eighty-esk-span`) on, under a split
 # through time. With nothing planted the scores lie within {glue:text}`null-p5`, intervals that
 # {glue:text}`null-covers` chance; with quiet nights chosen below Kp 2 the same records give
-# {glue:text}`null-naive`. What raises the alarm without a signal is geomagnetic activity: the score follows Kp with
-# {glue:text}`alarm-rho-2015`.
+# {glue:text}`null-naive`. A detector of planted signals answers in a year without any, and what it answers depends
+# on the year: in 2015 its score follows Kp with {glue:text}`alarm-rho-2015`, in 2003 with
+# {glue:text}`alarm-rho-2003`.
 #
 # Months of minute values from observatories, with storms, instruments and gaps as they are. A known signal is
 # planted in them, then nothing, and then two records are read that hold nights before large earthquakes.

@@ -60,6 +60,25 @@ def test_it_starts_with_a_question_and_ends_with_what_to_take_away(name):
 
 
 @every
+def test_it_answers_first_and_ends_with_exercises(name):
+    """A head, an answer with glued numbers before the overview, two exercises or more after the take-away."""
+    text = prose(name)
+    answer = text[text.index("**In short.**"):text.index("## Overview")]
+    assert ":::{glance}" in text[:text.index("**In short.**")] and answer.count("{glue:text}") >= 2
+    assert text.index("## Take-away") < text.index("## Exercises")
+    assert len(re.findall(r"^\*\*\d\. .+?\*\*", text[text.index("## Exercises"):], re.MULTILINE)) >= 2
+
+
+@every
+def test_every_command_it_proposes_is_accepted(name):
+    """The notebook exists and takes the parameters with the values that an exercise names."""
+    for other, options in re.findall(r'make run NB=(\w+)\s+P="([^"]*)"', prose(name)):
+        given = {key: runner.value_of(" ".join(value.split())) for key, value in
+                 re.findall(r"-p\s+(\w+)\s+(\S+)", options)}
+        assert given and keys.parameters(keys.source(other), given)
+
+
+@every
 def test_it_takes_at_most_six_documented_parameters(name):
     """One parameters cell; every value is a literal with a type and a comment; profile comes first."""
     values = keys.parameters(keys.source(name))
