@@ -19,6 +19,7 @@ from lib import config, provenance
 from lib.files import InputError, atomic_path, write_json
 
 ROOT, BUILD = keys.ROOT, keys.ROOT / "_build"
+STARTS = 3          # of a kernel that dies before its first cell
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,14 @@ def _papermill(name, values, env):
         if not os.environ[key]:
             del os.environ[key]
     try:
-        return papermill.execute_notebook(str(work / "in.ipynb"), str(work / "out.ipynb"), parameters=values,
-                                          kernel_name="python3", cwd=str(ROOT), progress_bar=False)
+        for left in range(STARTS)[::-1]:
+            try:
+                return papermill.execute_notebook(
+                    str(work / "in.ipynb"), str(work / "out.ipynb"), parameters=values, kernel_name="python3",
+                    cwd=str(ROOT), progress_bar=False)
+            except RuntimeError as error:      # two kernels that start at once may have picked the same port
+                if "Kernel died before replying" not in str(error) or not left:
+                    raise
     except Exception:
         (BUILD / "failed").mkdir(exist_ok=True)
         with contextlib.suppress(OSError):

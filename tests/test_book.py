@@ -36,8 +36,8 @@ class Page(HTMLParser):
         self.ids |= {a[k] for k in ("id", "name") if a.get(k)}
         self.h1 += tag == "h1"
         self._skip += tag in ("script", "style")
-        if tag == "div" and (self._input or "cell_input" in a.get("class", "").split()):
-            self._input += 1      # inside the source of a cell
+        if tag == "div" and (self._input or {"cell_input", "doctest"} & set(a.get("class", "").split())):
+            self._input += 1      # inside the source of a cell, or an example that shows what comes out
         if tag == "a" and a.get("href"):
             self.links.append(a["href"])
         if tag == "img":

@@ -58,6 +58,29 @@ def test_unknown_notebook_lists_the_known_ones(toy):
         keys.source("02_none")
 
 
+@pytest.mark.parametrize("deaths, runs", [(0, True), (2, True), (3, False)])
+def test_a_kernel_that_dies_before_its_first_cell_is_started_again(monkeypatch, deaths, runs):
+    """Twice; then, and for any other error at once, the run fails."""
+    import papermill
+    calls = []
+
+    def execute(*_, **__):
+        calls.append(1)
+        if len(calls) <= deaths:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return "a notebook"
+
+    monkeypatch.setattr(papermill, "execute_notebook", execute)
+    monkeypatch.setattr(runner.os, "environ", dict(runner.os.environ))
+    env = {"MPLBACKEND": "", "PRECURSOR_DATA": ""}
+    if runs:
+        assert runner._papermill(keys.names()[0], {}, env) == "a notebook" and len(calls) == deaths + 1
+    else:
+        with pytest.raises(RuntimeError, match="Kernel died"):
+            runner._papermill(keys.names()[0], {}, env)
+        assert len(calls) == runner.STARTS
+
+
 def test_values_are_read_as_papermill_reads_them():
     words = ("3", "0.5", "True", "None", "light")
     assert [runner.value_of(word) for word in words] == [3, 0.5, True, None, "light"]
