@@ -67,6 +67,9 @@ class ModuleList(SphinxDirective):
         """Return a definition list."""
         known = modules(Path(self.env.srcdir))
         wanted = self.arguments[0].split() if self.arguments else list(known)
+        unknown = sorted(set(wanted) - set(known))
+        if unknown:
+            raise self.error(f"module-list: the library has no module {', '.join(unknown)}")
         listing = nodes.definition_list()
         for name in wanted:
             link = addnodes.pending_xref(
@@ -86,7 +89,9 @@ class ApiModule(SphinxDirective):
     def run(self):
         """Return the nodes; nothing is imported."""
         name, root = self.arguments[0], Path(self.env.srcdir)
-        path = modules(root)[name]
+        path = modules(root).get(name)
+        if path is None:
+            raise self.error(f"api-module: the library has no module {name}")
         self.env.note_dependency(str(path))
         file = path.relative_to(root).as_posix()
         body, source = _tree(path), path.read_text(encoding="utf-8").split("\n")
@@ -192,7 +197,7 @@ class LinkNames(SphinxPostTransform):
             target = next((name for name in self._candidates(words, node.get("home")) if name in known), None)
             if target:
                 self._link(node, target, known[target])
-            elif NAME.match(words) and not self._attribute(words, known):
+            elif NAME.match(words) and not self._below(words):
                 LOG.warning("nothing in the library is called %s", words, location=node)
 
     def _candidates(self, words, home):
@@ -203,18 +208,10 @@ class LinkNames(SphinxPostTransform):
             yield f"{home}.{words}"
             yield f"{home.rsplit('.', 1)[0]}.{words}"
 
-    def _attribute(self, words, known):
-        """Say whether a longer name is something below a module or class that is known."""
-        parts = words.split(".")
-        return any(".".join(parts[:i]) in self.names for i in range(2, len(parts) + 1))
-
-    @property
-    def names(self):
-        """Names that may be written although the reference has no entry of their own."""
-        found = getattr(self.env, "companion_names", None)
-        if found is None:
-            found = self.env.companion_names = _defined(Path(self.env.srcdir))
-        return found
+    def _below(self, words):
+        """Say whether a name is, or lies below, something that a module defines without an entry here."""
+        parts, defined = words.split("."), _defined(Path(self.env.srcdir))
+        return any(".".join(parts[:i]) in defined for i in range(2, len(parts) + 1))
 
     def _link(self, node, target, entry):
         """Put the literal inside a link."""
@@ -225,6 +222,7 @@ class LinkNames(SphinxPostTransform):
         link += node
 
 
+@functools.lru_cache(maxsize=4)
 def _defined(root):
     """Return the full names of everything that the modules define at their top level, data included."""
     found = set()
