@@ -17,6 +17,7 @@ from tests.test_notebooks import TYPED_SCORE, doit
 
 ROOT = keys.ROOT
 PAGES = [ROOT / "index.md", *sorted((ROOT / "book").glob("*.md")), ROOT / "book" / "api" / "index.md"]
+CODE = {"cell_input", "doctest", "sig"}      # source of a cell, an example, a signature: not prose
 GLUED = re.compile(r'<a class="glued[^>]*href="[^"]*#n\d\d-[\w-]+"[^>]*><span class="pasted-text">')
 BROKEN = re.compile(r"\bnan\b|Traceback|<IPython|&lt;IPython|&lt;Figure|Undefined|/home/|/tmp/")
 
@@ -36,8 +37,8 @@ class Page(HTMLParser):
         self.ids |= {a[k] for k in ("id", "name") if a.get(k)}
         self.h1 += tag == "h1"
         self._skip += tag in ("script", "style")
-        if tag == "div" and (self._input or {"cell_input", "doctest"} & set(a.get("class", "").split())):
-            self._input += 1      # inside the source of a cell, or an example that shows what comes out
+        if tag in ("div", "dt") and (self._input or CODE & set(a.get("class", "").split())):
+            self._input += 1
         if tag == "a" and a.get("href"):
             self.links.append(a["href"])
         if tag == "img":
@@ -50,7 +51,7 @@ class Page(HTMLParser):
     def handle_endtag(self, tag):
         """Leave a script, a style or the source of a cell."""
         self._skip -= tag in ("script", "style")
-        self._input -= tag == "div" and self._input > 0
+        self._input -= tag in ("div", "dt") and self._input > 0
 
     def handle_data(self, data):
         """Collect what is read, the source of cells aside."""
@@ -142,8 +143,11 @@ def test_every_page_has_one_title_and_no_debris(site):
     """One h1; no NaN, traceback, object repr or machine path in what is read."""
     for name, page in site.items():
         assert page.h1 == 1 or name in ("genindex.html", "search.html"), f"{name}: {page.h1} titles"
-        found = BROKEN.search(" ".join(page.text))
-        assert not found, f"{name}: {' '.join(page.text)[found.start() - 60:found.end() + 60]}"
+        text = " ".join(page.text)
+        if name.startswith("book/api/"):         # "nan" is a word there: a value that an argument may have
+            text = re.sub(r"\bnan\b", "", text)
+        found = BROKEN.search(text)
+        assert not found, f"{name}: {text[found.start() - 60:found.end() + 60]}"
 
 
 @pytest.mark.slow
