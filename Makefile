@@ -80,8 +80,6 @@ test-browser: book      ## every page of the site in Chromium: accessible, whole
 	@$(PY) -m pytest -m browser -rs tests/test_browser.py
 
 check: .venv/.ready     ## style, spelling and the fast tests, about a minute
-	@$(PY) -m ruff check .
-	@$(PY) -m codespell_lib *.md book lib notebooks tests benchmarks
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile -m "not slow and not real and not browser"
 
 bench: .venv/.ready     ## ratios against what a user would pick instead, into results/bench.json

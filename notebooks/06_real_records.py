@@ -61,7 +61,7 @@ if folder:
 # %%
 inventory = pd.DataFrame(found["inventory"])
 inventory["station"] = inventory.station + inventory.sampling_s.map(", {:g} s".format)
-report.table(inventory.drop(columns="sampling_s"), "inventory",
+report.table(inventory[["station", "files", "first", "last", "missing"]], "inventory",
              "Readable records by station and sampling interval; times are UTC.")
 report.glue("n-records", found["n_records"])
 report.glue("n-unreadable", found["n_unreadable"])
@@ -85,7 +85,8 @@ if folder:
 # %%
 gate = pd.DataFrame(found["gate"])
 words = gate.passed.astype(object).map({True: "passed", False: "failed"}).fillna("not judged")
-summary = words.groupby(gate.record).value_counts().unstack(fill_value=0)
+summary = words.groupby(gate.record).value_counts().unstack(fill_value=0).reindex(
+    columns=["passed", "failed", "not judged"], fill_value=0)
 summary["Kp (maximum)"] = gate.groupby("record").kp_max.first()
 summary["what failed"] = gate[gate.passed.eq(False)].groupby("record").criterion.agg(", ".join)
 report.table(summary.fillna({"what failed": "nothing"}).rename_axis("record"), "gate",
@@ -146,10 +147,10 @@ if folder:
     found["distance"] = pd.DataFrame(distance, index=list(COMPONENTS)).T.rename_axis("record").reset_index()
 
 # %%
-shift = pd.DataFrame(found["distance"])
+shift = pd.DataFrame(found["distance"]).set_index("record")[list(COMPONENTS)]
 report.table(shift, "distance", "Mean log power of real images in standard deviations of the training images.",
              {c: "{:+.1f}" for c in COMPONENTS})
-report.glue("largest-shift", float(shift[list(COMPONENTS)].abs().max().max()), "{:.1f}")
+report.glue("largest-shift", float(shift.abs().max().max()), "{:.1f}")
 
 # %% [markdown]
 # The largest shift is {glue:text}`largest-shift` standard deviations. Other latitudes, instruments and activity
@@ -197,8 +198,8 @@ report.glue("n-asked", int(len(valid) / 2))
 # %% [markdown]
 # Of {glue:text}`n-asked` windows the first network calls {glue:text}`alarms-planted` a precursor and the second,
 # which never saw one, {glue:text}`alarms-null`. Neither number says anything about earthquakes: no window has a
-# label, three of the four sites lie far from any large earthquake, and a network that was trained on nothing raises
-# alarms as readily as one that was trained on something.
+# label, three of the four sites lie far from any large earthquake, and a network trained where there was nothing to find
+# raises alarms all the same.
 #
 # ## Save
 

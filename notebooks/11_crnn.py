@@ -246,7 +246,7 @@ for name, row in alone.items():
 # %% [markdown]
 # The areas are {glue:text}`auc-H` for H, {glue:text}`auc-D` for D, {glue:text}`auc-Z` for Z and {glue:text}`auc-all`
 # together. The published ablation prints a recall of 71.43 % for H alone, which needs 7 or 14 events and not the 8 that
-# its other numbers ask for ({ref}`nb-reported`).
+# its other numbers ask for ({numref}`Chapter %s <nb-reported>`).
 #
 # ## Bearing
 # The mean absolute angular error is 90° for any answer if bearings are spread evenly. They are not: faults and coasts
@@ -296,7 +296,8 @@ report.glue("n-bearing-events", int(errors["null, H, D, Z"].n_events.iloc[0]))
 # knows no bearing, they give {glue:text}`maae-hed-signed`° (gain {glue:text}`gain-hed-signed`°), and
 # {glue:text}`maae-null-signed`° where nothing is planted. The blind period has {glue:text}`n-bearing-events`
 # earthquakes. The published error is 72.32°; a constant direction reaches it where bearings have a mean resultant length
-# of 0.24, so the constant has to be shown beside it. {ref}`nb-directions` looks closer.
+# of 0.24, so the constant has to be shown beside it. {numref}`Chapter %s <nb-directions>` looks
+# closer.
 #
 # ## The storm penalty
 # The published name, *Geomagnetic Penalty Loss*, has no printed formula. The public code multiplies the loss of quiet

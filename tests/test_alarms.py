@@ -122,6 +122,7 @@ def test_references_are_measures_with_the_right_peaks():
     assert w.sum() == pytest.approx(1) and ratio[active].min() == pytest.approx(40 * ratio[~active].max())
 
 
+@pytest.mark.slow
 def test_aftershock_memory_beats_the_uniform_reference_and_not_the_clustered_one():
     """What A13 is about: 'M >= 5 lately' looks like skill until the reference knows it too.
 

@@ -77,6 +77,7 @@ def tracked():
     return [p for p in files if p.is_file() and p.suffix in words]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", LIB, ids=module)
 def test_a_module_imports_only_from_layers_below_it(path):
     name = module(path)
@@ -165,3 +166,12 @@ def test_reading_records_needs_no_torch():
     code = "import sys\nfor n in sys.argv[1:]: __import__(n)\nassert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code, *names], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("tool", [("ruff", "check", "."),
+                                  ("codespell_lib", "book", "lib", "notebooks", "tests", "benchmarks")])
+def test_style_and_spelling_hold(tool):
+    """What `make check` asks first is asked by `make test` too, so that it holds wherever tests are run."""
+    pages = [page.name for page in ROOT.glob("*.md")] if tool[0] == "codespell_lib" else []
+    done = subprocess.run([sys.executable, "-m", *tool, *pages], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -59,6 +59,7 @@ def test_any_start_length_and_order_gives_the_same_bits():
             np.testing.assert_array_equal(part, whole[:, first:first + n])
 
 
+@pytest.mark.slow
 def test_gaps_do_not_know_the_earthquakes():
     """T-C11: missing samples are the same without a catalogue and at any snr, so no class can own them."""
     often = Artefacts(gaps_per_day=2.0)
@@ -93,6 +94,7 @@ def test_spikes_have_their_rate_size_and_length():
     assert abs(np.mean(x[:, on].sum(axis=0) > 0) - 0.5) < 0.08
 
 
+@pytest.mark.slow
 def test_steps_stay_and_have_their_size():
     """Their number follows 1/60 d; between steps the baseline is constant, each jump 2 to 10 nT."""
     item = only(steps_per_day=1 / 6)

@@ -88,6 +88,7 @@ def planted(kind):
     return windows, x, words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["lookup of station", "lookup of kp", "lookup of hour",
                                   "follow their earthquake", "pipeline", "station: readable"])
 def test_planted_defects_of_the_design_are_flagged(kind):
@@ -134,6 +135,7 @@ def test_a_score_made_of_copies_falls_when_each_family_counts_once():
     assert any("base record" in flag for flag in flags(found))
 
 
+@pytest.mark.slow
 def test_a_claim_is_upheld_where_predictions_know_and_not_where_they_guess():
     windows, r = clean(), np.random.default_rng(1)
     y = windows["label"].to_numpy()
@@ -157,6 +159,7 @@ def test_predictions_of_a_hold_out_and_by_index_are_read():
     assert found.claim["score"] == 0 and found.claim["tested"] == late.sum()
 
 
+@pytest.mark.slow
 def test_folds_of_ones_own_and_columns_of_ones_own():
     """Only the required columns, a label by another name, folds as row positions."""
     windows = clean()[["window_id", "station", "start", "end", "event_id", "label"]]

@@ -71,6 +71,7 @@ def test_incoherence_grows_with_distance():
     assert share["JYP"] == pytest.approx(0.02 * 2.86, rel=0.01)
 
 
+@pytest.mark.slow
 def test_quiet_band_levels():
     """C1: quiet-night band rms about .058, .032, .019 nT on H, D, Z; by day about .156, .080, .032."""
     world = World(3, SPEC)
@@ -194,6 +195,7 @@ def test_misorientation_is_a_rotation():
     assert np.cov(h, x)[0, 1] > 0
 
 
+@pytest.mark.slow
 def test_culture_is_a_factor_of_the_waking_hours():
     """C2: amplitude x 1.8 from 05 to 23 local time, x 1 at rural stations."""
     for rural, factor in ((0.0, 1.8), (1.0, 1.0)):

@@ -54,6 +54,7 @@ def test_every_switch_says_what_it_plants_and_where():
     assert set(confounders.STAGES.values()) == {"table", "record", "images", "selection"}
 
 
+@pytest.mark.slow
 def test_quiet_station_moves_quiet_windows_only(table, world):
     """Same hour, no window twice, day kept where it is free; event rows are untouched."""
     before = table.copy()
@@ -72,6 +73,7 @@ def test_quiet_station_moves_quiet_windows_only(table, world):
     assert score(found)["lookup_station"] > max(0.75, score(table)["lookup_station"] + 0.2)
 
 
+@pytest.mark.slow
 def test_kp_label_is_seen_by_the_kp_lookup(table, world):
     """Quiet windows below Kp 2 at their own station and hour; those that were already stay."""
     found = plant("kp_label", table, world)

@@ -16,6 +16,7 @@ def _light(seed=0, **options):
     return crnn.build(light=True, **options)
 
 
+@pytest.mark.slow
 def test_parameter_counts_are_those_of_the_public_code():
     """7 614 055 in all: features 6 513 184, GRU 1 082 880, heads 514 + 771 + 16 706 by hand."""
     with torch.device("meta"):
@@ -28,6 +29,7 @@ def test_parameter_counts_are_those_of_the_public_code():
     assert [m.p for m in network.modules() if isinstance(m, torch.nn.Dropout)] == [0.3, 0.3]
 
 
+@pytest.mark.slow
 def test_a_day_becomes_45_steps_of_1280_features_and_three_answers():
     """3 x 128 x 1440 -> 1280 x 4 x 45 -> 45 steps -> 256 -> (2, 3, 2)."""
     with torch.device("meta"):
@@ -69,6 +71,7 @@ def test_light_network_is_small_gives_unit_vectors_and_every_weight_learns(kappa
     assert [n for n, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
 
+@pytest.mark.slow
 def test_light_network_learns_a_planted_direction():
     """A bright band in one component points east, in another north: both are found after 20 steps."""
     torch.manual_seed(1)

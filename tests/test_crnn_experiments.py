@@ -11,6 +11,8 @@ from lib.crnn_experiments import Job
 from lib.files import InputError
 from lib.studies import CWTSpec
 
+pytestmark = pytest.mark.slow       # worlds and networks, however small, take seconds
+
 STUDY = config.load("crnn", "smoke")
 
 

@@ -45,6 +45,7 @@ def near(inputs):
     return lambda row: (times[row.station] - row.start.to_datetime64()) / np.timedelta64(1, "D")
 
 
+@pytest.mark.slow
 def test_without_storms_the_windows_are_those_of_the_fair_design(inputs, matched):
     """Nothing is copied: role and storm apart, `sample_windows` made the cases and matched controls."""
     fair = windows.sample_windows(*inputs, SPEC, 42)
@@ -142,6 +143,7 @@ def test_a_chronological_split_keeps_storms_out_of_the_fit(matched):
     assert ((matched.role == "storm").to_numpy()[test]).sum() > 20
 
 
+@pytest.mark.slow
 def test_stretches_of_the_night_and_seeds(inputs):
     spec = dataclasses.replace(SPEC, window_s=21600, hour_utc=14, n_windows=60)
     table = daily.daily_windows(*inputs, spec, 7, controls="quiet_only", n_storm=10)
@@ -170,6 +172,7 @@ def test_a_field_that_is_never_calm_gives_no_calm_controls(inputs):
         daily.daily_windows(catalog, places, kp.clip(lower=2), dst, spec, 42, controls="quiet_only")
 
 
+@pytest.mark.slow
 def test_a_window_without_an_index_is_named(inputs, matched):
     """Dst missing on the day of a case."""
     row = matched[matched.role == "case"].iloc[0]

@@ -155,6 +155,7 @@ def test_operational_blocks_are_station_weeks(daily):
     assert (by.end.max() - by.start.min()).max() <= pd.Timedelta(days=6, hours=6)
 
 
+@pytest.mark.slow
 def test_same_seed_same_table_and_dispatch(inputs, published):
     again = designs.sample(*inputs, PUBLISHED.windows, 42)
     pd.testing.assert_frame_equal(again, published)

@@ -10,6 +10,8 @@ from lib import direction_experiments as experiments
 from lib import metrics
 from lib.files import InputError
 
+pytestmark = pytest.mark.slow       # worlds and networks, however small, take seconds
+
 SMALL = experiments.DirectionJob(seed=1, heads=(), n_windows=120, folds=2, epochs=2, bootstrap=100,
                                  permutations=199)
 

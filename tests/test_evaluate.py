@@ -121,6 +121,7 @@ def test_the_certificate_is_that_of_the_folds(data, base, rows):
     assert expected["event"] == 0 and rows["magnitude"]["linked_share"] == expected["fraction"]
 
 
+@pytest.mark.slow
 def test_interval_and_p_agree_with_a_plain_loop_over_earthquakes(data, table, rows):
     """Resample and permute whole groups one draw at a time, with other random numbers."""
     y, predicted = in_order(data, table, "magnitude")

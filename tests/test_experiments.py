@@ -11,6 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from lib import config, experiments, splits, synthetic
 from lib.files import InputError
 
+pytestmark = pytest.mark.slow       # worlds and networks, however small, take seconds
+
 SMALL = experiments.Job(seed=1, n_windows=60, protocols=("P2",), refits=9, bootstrap=50)
 
 

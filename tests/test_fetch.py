@@ -292,6 +292,7 @@ def test_trouble_that_passes_is_waited_out(server, tmp_path, fault):
     assert contents(tmp_path / "d") == contents(tmp_path / "good")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "message"), [
     (500, "HTTP 500, attempt 4: HAPI error 1500"), (503, "HTTP 503, attempt 4"), ("half", "a file cut short"),
     ("slow", "time-out, attempt 4"), ("cut", "a file cut short")])
@@ -306,6 +307,7 @@ def test_trouble_that_stays_is_one_sentence(server, tmp_path, fault, message):
     assert contents(tmp_path / "d") == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["kp", "events"])
 @pytest.mark.parametrize(("fault", "message", "attempts"), [
     (500, "HTTP 500, attempt 4", 4), (404, "HTTP 404, attempt 1", 1), (401, "credentials are not handled", 1),

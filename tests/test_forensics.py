@@ -255,6 +255,7 @@ def test_class_counts_add_up():
 relaxed = settings(deadline=None, max_examples=60)   # shared cores
 SHARE = st.integers(0, 1000).map(lambda i: i / 1000)
 
+@pytest.mark.slow
 @relaxed
 @given(st.integers(1, 400), st.integers(0, 3), st.data())
 def test_grim_finds_every_numerator_and_no_other(n, decimals, data):
@@ -395,6 +396,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", BAD.values(), ids=BAD)
 def test_bad_input_is_one_clear_error(call):
     with pytest.raises(InputError, match="found .*accepted: "):

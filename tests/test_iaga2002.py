@@ -239,6 +239,7 @@ def body(text):
     return text[text.index("DATE"):].splitlines()[1:]
 
 
+@pytest.mark.slow
 @FAST
 @given(texts())
 def test_writing_what_was_read_gives_the_same_rows(tmp_path, text):
@@ -357,6 +358,7 @@ def read_line_by_line(text):
     return np.array(times), np.array(values)
 
 
+@pytest.mark.slow
 def test_a_day_of_seconds_is_read_as_a_plain_reader_reads_it():
     """The column-wise parser gives the times and values of a line-by-line reader, bit for bit."""
     text = day_of_seconds()

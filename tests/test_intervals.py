@@ -50,6 +50,7 @@ def test_group_confusions_sum_to_the_confusion_matrix():
         np.testing.assert_array_equal(counts[i], metrics.confusion(y[g == label], z[g == label], 4))
 
 
+@pytest.mark.slow
 def test_fast_bootstrap_equals_the_general_one():
     """Confusion counts and row indices give the same distribution of R_K; sklearn scores the rows."""
     y, z, g = sample(2)
@@ -136,6 +137,7 @@ def brute_p(y, z, g, draws, r):
     return (1 + hits) / (1 + draws)
 
 
+@pytest.mark.slow
 def test_permutation_p_equals_brute_force():
     """On weakly informed predictions both p-values agree within Monte Carlo error."""
     y, _, g = sample(7, groups=30)

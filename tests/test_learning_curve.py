@@ -25,6 +25,7 @@ def test_an_exact_power_law_comes_back(a, b, c):
     assert high - low < 1e-6
 
 
+@pytest.mark.slow
 def test_the_band_covers_the_truth():
     """A noisy law: the 95 % band at five times the data holds it in most of 12 replicas."""
     truth = power_law(3000, .85, 1.0, .6)
@@ -38,6 +39,7 @@ def test_the_band_covers_the_truth():
     assert len(inside) >= 11 and np.mean(inside) >= 0.8
 
 
+@pytest.mark.slow
 def test_flat_noise_is_never_extrapolated():
     """Chance scores: a reason and no number, in (nearly) all of 40 replicas; asking anyway is refused."""
     scores = [noisy(np.full(6, .5), .03, seed=k) for k in range(40)]

@@ -50,6 +50,7 @@ def brute(windows, name):
 ROW = st.tuples(st.integers(0, 7), st.integers(0, 5), st.integers(0, 2))
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=12))
 def test_units_equal_a_merge_of_all_pairs(rows):

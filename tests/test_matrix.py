@@ -142,6 +142,7 @@ def test_a_bad_matrix_is_refused_whole(quick, capsys, text):
     assert not quick.ran and not quick.out.exists()
 
 
+@pytest.mark.slow
 def test_every_combination_runs_once_in_its_own_folder(quick, capsys):
     """The product in order, names from values; a second call runs nothing, a larger one only what is new."""
     ask = ["01_toy", "seed=1,2 snr=0,0.5", "--out", str(quick.out)]

@@ -76,6 +76,7 @@ def test_estimated_mcc_reproduces_the_printed_values_and_is_not_mcc():
     assert abs(metrics.estimated_mcc(.75, 3) - metrics.mcc(EX1)) > .1
 
 
+@pytest.mark.slow
 @given(st.integers(2, 6).flatmap(lambda k: st.lists(
     st.tuples(st.integers(0, k - 1), st.integers(0, k - 1)), min_size=2, max_size=40)))
 @pytest.mark.filterwarnings("ignore:A single label was found")
@@ -142,6 +143,7 @@ def test_best_constant_of_the_published_bearings():
     assert metrics.resultant(bearings) == pytest.approx(.273, abs=5e-4)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 359), min_size=1, max_size=12))
 def test_best_constant_is_best(bearings):
     """No direction on a half-degree grid does better."""

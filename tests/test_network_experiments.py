@@ -8,6 +8,8 @@ import pytest
 from lib import comparison, config, network_experiments, simple_fits
 from lib.files import InputError
 
+pytestmark = pytest.mark.slow       # worlds and networks, however small, take seconds
+
 SMALL = network_experiments.NetworkJob(seed=1, n_windows=60, folds=2, size=(32, 32), epochs=2, looks=2,
                                        bootstrap=50)
 

@@ -170,6 +170,7 @@ def test_refitted_exchange_finds_a_signal_and_keeps_every_set_balanced():
     assert found == nulls.exchange_refit(score, labels, unit, 99, 1)
 
 
+@pytest.mark.slow
 def test_refitted_exchange_is_calibrated_where_a_permutation_of_all_groups_is_not():
     """Over 150 null tables of matched pairs p <= 0.1 in a tenth, and p is uniform; unmatched, far fewer."""
     p, free = [], []

@@ -82,6 +82,7 @@ def test_event_windows_end_with_the_minute_before_the_earthquake(busy, indices, 
     assert len(events) + table.attrs["unmatched"] + table.attrs["outside"] == len(busy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quiet", ["storm_free", "kp_matched"])
 def test_quiet_windows_are_quiet_and_overlap_nothing(busy, indices, quiet):
     """No selected earthquake from 2 days before to 7 after; none shares a minute with another window."""
@@ -97,6 +98,7 @@ def test_quiet_windows_are_quiet_and_overlap_nothing(busy, indices, quiet):
         assert ((others.end <= row.start) | (others.start >= row.end)).all()
 
 
+@pytest.mark.slow
 def test_storm_free_quiet_makes_kp_a_cue_and_matching_does_not(busy, indices):
     """S4's quiet windows never reach Kp 5, its event windows do; matched ones agree within one unit."""
     free, matched = (observatory_windows(busy, STATIONS, *indices, 1440, quiet=quiet) for quiet in QUIET)
@@ -121,6 +123,7 @@ def test_without_overlap_the_largest_of_overlapping_windows_stays(indices):
     assert single.event_id[single.event_id != ""].tolist() == ["e1"] and single.attrs["overlapping"] == 2
 
 
+@pytest.mark.slow
 def test_same_seed_same_windows(busy, indices):
     one, two, other = (observatory_windows(busy, STATIONS, *indices, 60, seed=s) for s in (1, 1, 2))
     pd.testing.assert_frame_equal(one, two)

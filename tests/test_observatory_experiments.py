@@ -11,6 +11,8 @@ from lib import observatory_experiments as experiments
 from lib.files import InputError
 from lib.observatory_fits import BAND_POWER, FILTERED, Setting, storm_free_share
 
+pytestmark = pytest.mark.slow       # worlds and networks, however small, take seconds
+
 SMALL = experiments.ObservatoryJob(profile="smoke", length="hour", years=2.0, n_windows=60, folds=2,
                                    bootstrap=100, permutations=99)
 

@@ -72,6 +72,7 @@ def record():
     return make_record("SKB", "2018-03-01T10:00", 4 * N)
 
 
+@pytest.mark.slow
 def test_a_record_and_the_dataset_give_the_same_answer(run):
     """Every test window of the fold, cut from its record: class and probabilities are those of the table."""
     path, table, weights = run
@@ -353,6 +354,7 @@ def test_a_map_is_that_of_the_window_asked_for(weights, record):
         predict.run([predict.inputs.of_record(record, given.study)], given, row=4)
 
 
+@pytest.mark.slow
 def test_command_line_writes_every_format(calibrated, record, tmp_path, capsys):
     """JSON, CSV, map and figure agree with the table; the same input gives the same bytes."""
     iaga2002.write_iaga2002(record, tmp_path / "r.sec")

@@ -137,6 +137,7 @@ def drawn_table(events, horizon_d, lookback_d):
     return windows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", splits.PROTOCOLS)
 @settings(max_examples=12, deadline=None)
 @given(EVENTS, st.sampled_from([0., 7.]), st.sampled_from([0., 3.]), st.sampled_from([2., 30.]))

@@ -96,6 +96,7 @@ def test_noise_leaves_the_bounds_as_often_as_said(phi, total):
     assert result.n == 2985 * 24
 
 
+@pytest.mark.slow
 def test_an_endless_reference_would_give_the_asymptotic_share():
     """31.2 % for normal values and k = 1.5, approached from above with 500 reference days."""
     assert quartiles.exceedance(noise(0.0, 9, 1500), days=500).total == pytest.approx(0.312, abs=0.006)

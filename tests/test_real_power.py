@@ -7,6 +7,8 @@ from lib import metrics, real_power
 from lib.earth import pseudo, series_checks, survey
 from lib.matching import exchange
 
+pytestmark = pytest.mark.slow       # worlds and networks, however small, take seconds
+
 
 def nights(n=60, start="2015-01-01", seed=0, kp_power=0.0):
     """White nights of 1 nT with Kp; `kp_power` raises the level with it."""

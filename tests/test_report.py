@@ -40,6 +40,7 @@ def test_a_page_has_to_be_opened(monkeypatch):
         report.begin("01_toy", "huge")
 
 
+@pytest.mark.slow
 def test_a_figure_is_saved_twice_and_described(shown):
     """PNG and PDF appear below the output folder; the output carries name, caption and description."""
     report.figure(report.plot_map(STATIONS), "map", "Stations.", "A map of two stations in the west.")
@@ -50,6 +51,7 @@ def test_a_figure_is_saved_twice_and_described(shown):
     assert {p.name for p in (shown.folder / "figures").iterdir()} == {"01_toy-map.png", "01_toy-map.pdf"}
 
 
+@pytest.mark.slow
 def test_a_figure_drawn_twice_gives_the_same_bytes(shown):
     """No date, no release and no random id gets into the files."""
     digests = []
@@ -182,6 +184,7 @@ def test_the_scoreboard_prints_everything_and_returns_plain_rows(shown):
     assert json.dumps(rows) and type(rows[0]["score"]) is float and rows[0]["n_windows"] == 9
 
 
+@pytest.mark.slow
 def test_every_plot_draws(shown):
     """Each plot function returns a figure that renders, and none is known to pyplot."""
     rng = np.random.default_rng(0)

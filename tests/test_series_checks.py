@@ -29,6 +29,7 @@ def days(folder, first, n, **options):
             for d in np.datetime64(first) + np.arange(n)]
 
 
+@pytest.mark.slow
 def test_files_parsed_together_give_the_numbers_of_files_read_alone(tmp_path):
     """More files than a batch, one of them packed in another length: equal to the last bit, none lost."""
     paths = days(tmp_path, "2015-01-01", BATCH + 8)

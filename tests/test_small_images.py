@@ -41,6 +41,7 @@ def test_full_networks_have_the_known_counts_maps_and_one_logit(name):
     assert network.heads["event"][0].p == 0.5
 
 
+@pytest.mark.slow
 def test_without_the_two_changes_efficientnetv2_would_see_one_pixel_too():
     """Stride 1 in stem and first strided block: 16 times as many pixels; the stages' strides say so."""
     import timm

@@ -63,6 +63,7 @@ def test_structural_check_of_the_published_folds():
     assert [np.isin(m[test], ["Large", "Moderate"]).sum() for _, test in split] == [8] + [4] * 8 + [8]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("protocol", "n_folds"), [
     ("P0", 5), ("P1", 5), ("P2", 5), ("P4", 3), ("P1", None), ("P2", None), ("P4", None), ("P3", 5)])
 def test_every_window_is_tested_once_and_groups_stay_whole(protocol, n_folds):
@@ -248,6 +249,7 @@ ROW = st.tuples(st.sampled_from("AB"), st.integers(0, 20), st.integers(0, 5), st
                 st.sampled_from(["", "c1"]), st.integers(1, 6))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(ROW, min_size=2, max_size=12), st.data())
 def test_auditor_equals_a_double_loop(rows, draw):

@@ -50,6 +50,7 @@ def test_threshold_is_the_highest_that_reaches_the_recall(recall, threshold):
     assert (SCORE[TRUTH == 1] >= threshold).mean() >= recall
 
 
+@pytest.mark.slow
 @given(arrays(int, 40, elements=st.integers(0, 6)), st.integers(0, 10**6))
 def test_areas_and_rates_agree_with_brute_force(score, seed):
     """Many equal scores; areas from every pair, from scikit-learn, rates from the definition."""

@@ -47,6 +47,7 @@ def test_a_finished_file_is_used_again(built, monkeypatch):
     assert synthetic.make_dataset(longer, built["planted"].parent) == built["planted"]
 
 
+@pytest.mark.slow
 def test_a_change_to_the_world_builds_the_file_again(tmp_path, monkeypatch):
     """No file outlives the code of the world that is in it."""
     path = synthetic.make_dataset(NULL, tmp_path)

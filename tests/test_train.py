@@ -56,6 +56,7 @@ def path(tmp_path_factory):
     return dataset.build(tmp_path_factory.mktemp("train") / "x.h5", WINDOWS, read, STUDY)
 
 
+@pytest.mark.slow
 def test_one_batch_can_be_learned_by_heart(path):
     """A network that cannot overfit sixteen windows is not wired up."""
     study = config.load("convnext", "smoke", {
@@ -317,6 +318,7 @@ def test_a_full_disk_ends_a_run_in_one_clear_error(path, tmp_path, keep_weights)
     assert {p.name for p in tmp_path.rglob("*") if p.is_file()} <= {"study.json"}
 
 
+@pytest.mark.slow
 def test_a_last_batch_of_one_row_joins_the_one_before(path):
     """Batch norm cannot train on one value a channel; every row is still used once."""
     import torch

@@ -46,6 +46,7 @@ def test_cases_end_before_their_event_by_the_lead(table):
     assert (event.distance_km <= SPEC.radius_km).all() and (event.depth_km <= SPEC.depth_km).all()
 
 
+@pytest.mark.slow
 def test_quiet_windows_have_no_earthquake_near(table, inputs):
     """An independent search of the catalogue finds nothing near from 2 d before to 20 d after."""
     catalog, places, *_ = inputs
@@ -93,6 +94,7 @@ def test_no_case_is_masked_by_a_larger_event(table, inputs):
         assert not ((days < windows.HORIZON_DAYS) & (near.magnitude > own.magnitude)).any()
 
 
+@pytest.mark.slow
 def test_same_seed_same_table(table, inputs):
     again = windows.sample_windows(*inputs, SPEC, 7)
     pd.testing.assert_frame_equal(again, table)

@@ -20,7 +20,8 @@ from stamps import commit, docnames, stamp
 # a plugin is looked for once, not again for each citation among all packages installed: seconds of a build
 pybtex.plugin._load_entry_point = functools.lru_cache(maxsize=None)(pybtex.plugin._load_entry_point)
 HERO = "03_loeo_training-cuts.png"       # what a link to the site shows where links have pictures
-NEGATIVE = re.compile(r'(<span class="pasted-text">)-(?=[\d.])')     # a hyphen that should be a minus sign
+PASTED = re.compile(r'<span class="pasted-text">[^<]*</span>')
+NEGATIVE = re.compile(r"(?<![\w.])-(?=[\d.])")          # a hyphen that begins a number, not one inside a date
 
 
 def _joined(values):
@@ -70,7 +71,7 @@ REPAIRS = (
 
 # every browser takes the woff2 beside a ttf; of FontAwesome no brand is used
 UNUSED = ("_static/**/*.map", "_static/**/fontawesome/**/all.min.js", "_static/**/webfonts/*.ttf",
-          "_static/**/webfonts/fa-brands-*")
+          "_static/**/webfonts/fa-brands-*", "_static/locales/**/*.[mp]o")
 
 
 def finish(app, exception):
@@ -91,7 +92,7 @@ def finish(app, exception):
         for i, (pattern, replacement) in enumerate(REPAIRS):
             text, n = re.subn(pattern, replacement, text)
             hits[i] += n
-        text = NEGATIVE.sub("\\1\N{MINUS SIGN}", text)
+        text = PASTED.sub(lambda pasted: NEGATIVE.sub("\N{MINUS SIGN}", pasted[0]), text)
         page.write_text(text, encoding="utf-8")
     lost = [pattern for (pattern, _), n in zip(REPAIRS, hits, strict=True) if not n]
     if lost and app.builder.name == "html":

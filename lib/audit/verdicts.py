@@ -85,7 +85,7 @@ def _limit():
 
 
 def of_probes(probes: list[Mapping], has_x: bool, has_pipeline: bool) -> list[Verdict]:
-    """No attribute may be both readable from the images and telling of the class."""
+    """No attribute may both be readable from the images and tell the class."""
     found = []
     for row in probes:
         name, tells = row["attribute"], row["tells_interval"][0] > SHORTCUT
@@ -93,14 +93,14 @@ def of_probes(probes: list[Mapping], has_x: bool, has_pipeline: bool) -> list[Ve
             continue                      # the floors say it already
         read = row["decoded"] is None or row["decoded_interval"][0] > SHORTCUT
         value = row["tells"] if row["decoded"] is None else min(row["decoded"], row["tells"])
-        found.append(Verdict("probes", f"{name}: readable from x and telling of the class (lesser MCC)",
+        found.append(Verdict("probes", f"{name}: readable from x and tells the class (lesser MCC)",
                              value, _limit() + " for one of the two", not (tells and read),
                              f"Match the classes in {name}, or remove its trace from the images."))
     if not has_x:
         found.append(Verdict("probes", "shortcuts in the images", None, _limit(), None,
                              "Not checked: give x."))
     if not has_pipeline:
-        found.append(Verdict("probes", "pipeline: telling of the class", None, _limit(), None,
+        found.append(Verdict("probes", "pipeline: tells the class", None, _limit(), None,
                              "Not checked: give a column pipeline (program, settings, colour map, author)."))
     return found
 
