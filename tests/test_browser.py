@@ -131,7 +131,9 @@ def test_the_measurements_find_what_they_look_for(tmp_path):
     site = tmp_path / "site"
     site.mkdir()
     (site / "bad.html").write_text(
-        "<!doctype html><title>bad</title><div style='width: 3000px'>wide</div><img src='none.png'>"
+        "<!doctype html><title>bad</title><meta name='viewport' content='width=device-width, initial-scale=1'>"
+        "<div style='width: calc(100vw + 120px)'>wide, but not so wide that a phone could not show it all</div>"
+        "<img src='none.png'>"
         "<mjx-container><mjx-merror>x</mjx-merror></mjx-container>"
         "<script src='https://example.org/x.js'></script>"
         "<img style='width: 90px; height: 20px' src='data:image/gif;base64,"

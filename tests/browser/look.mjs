@@ -39,7 +39,7 @@ const pages = files.map((path) => relative(root, path).split(sep).join("/"))
 const weight = (list) => list.reduce((sum, path) => sum + statSync(path).size, 0);
 
 // what is measured inside a page
-const measure = async ([rules, withAxe]) => {
+const measure = async ([rules, withAxe, width]) => {
   if (window.MathJax && window.MathJax.startup) await window.MathJax.startup.promise;
   for (const image of document.images) { image.loading = "eager"; await image.decode().catch(() => 0); }
   await new Promise((done) => setTimeout(done, 300)); // until the theme's colours have settled
@@ -50,7 +50,7 @@ const measure = async ([rules, withAxe]) => {
   const images = [...document.images];
   const drawn = images.filter((i) => i.naturalWidth && i.clientWidth && !i.src.endsWith(".svg"));
   const found = {
-    overflow: Math.max(document.documentElement.scrollWidth - innerWidth, 0),
+    overflow: Math.max(document.documentElement.scrollWidth - width, 0), // a phone's innerWidth grows with the page
     formulas: document.querySelectorAll("mjx-container").length,
     merror: document.querySelectorAll("mjx-merror, [data-mml-node=merror]").length,
     missing: images.filter((i) => !i.naturalWidth).map((i) => i.getAttribute("src")),
@@ -94,7 +94,7 @@ const look = async (browser, mode) => {
     const heard = listen(page, fromDisk);
     await page.goto(pathToFileURL(join(root, name)).href, { waitUntil: "load" });
     await page.evaluate(axe);
-    const found = await page.evaluate(measure, [RULES, true]);
+    const found = await page.evaluate(measure, [RULES, true, MODES[mode].viewport.width]);
     const stem = join(screenshots, mode, name.replaceAll("/", "-").replace(/\.html$/, ""));
     const { height, width } = await page.evaluate(() => ({ height: document.documentElement.scrollHeight, width: innerWidth }));
     const last = name.includes("/api/") ? 1 : Infinity; // pages of the reference are all alike
