@@ -105,7 +105,8 @@ cells = scored[scored.model.isin(keep)].groupby(["design", "protocol", "model"])
 spread = cells.accuracy.agg(mean="mean", low=lambda a: a.quantile(0.025), high=lambda a: a.quantile(0.975),
                             n_worlds="size").reset_index()
 wide = spread.pivot(index=["design", "protocol"], columns="model", values="mean")[keep]
-wide.index = [f"{design}, {protocol}" for design, protocol in wide.index]
+words = {"published_ulf": "published design", "fair_ulf": "fair design"}
+wide.index = [f"{words[design]}, {protocol}" for design, protocol in wide.index]
 report.table(wide.rename_axis("design and protocol"), "designs",
              "Accuracy of magnitude class without any signal: mean over worlds. Models left, floors right.",
              {name: "{:.3f}" for name in keep})
@@ -127,7 +128,6 @@ report.glue("grid-worlds", n_grid)
 # {glue:text}`fair-p2:.2f`.
 
 # %%
-words = {"published_ulf": "published design", "fair_ulf": "fair design"}
 bars, marks = ({f"{words[d]}, {p}": float(at.loc[(d, p, model), "mean"]) for d, ps in designs.items() for p in ps}
                for model in ("forest", "majority"))
 fig = report.plot_bars(bars, "accuracy of magnitude class, no signal planted", marks,
@@ -167,7 +167,9 @@ for name, protocol in itertools.product(switches, ("P0", "P2")):
 
 # %%
 order = ["added", "low", "high", "n_worlds"]
-report.table(pd.DataFrame(effects).T.astype({"n_worlds": int})[order].rename_axis("switch and protocol"), "switches",
+named = {f"{s}, {p}": f"{confounders.NAMES[s]}, {p}" for s, p in itertools.product(switches, ("P0", "P2"))}
+frame = pd.DataFrame(effects).T.astype({"n_worlds": int})[order].rename(index=named)
+report.table(frame.rename_axis("switch and protocol"), "switches",
              "Balanced accuracy of detection that each switch adds, with 95 % intervals over worlds.",
              {name: "{:+.3f}" for name in ("added", "low", "high")})
 
@@ -232,8 +234,8 @@ report.table(several[["mean", "low", "high", "n_worlds"]].rename_axis("protocol 
              {name: "{:.3f}" for name in ("mean", "low", "high")})
 
 # %%
-report.table(pd.DataFrame(best["switches"]).T.astype({"n_worlds": int})[order].rename_axis("switch and protocol"),
-             "switches-full",
+frame = pd.DataFrame(best["switches"]).T.astype({"n_worlds": int}).loc[list(named), order].rename(index=named)
+report.table(frame.rename_axis("switch and protocol"), "switches-full",
              f"Balanced accuracy that each switch adds, {source}.",
              {name: "{:+.3f}" for name in ("added", "low", "high")})
 

@@ -231,6 +231,17 @@ def test_the_library_is_linked_from_pages_and_boxes(site):
 
 
 @pytest.mark.slow
+def test_code_leads_to_the_library_reference(site):
+    """In every chapter calls of the library are links to their entries, those that a package lends too."""
+    chapters = {name: page.links for name, page in site.items() if name.startswith("book/notebooks/")}
+    lent = [name for name, links in chapters.items() if any(link.endswith("#lib.report.results.save_results")
+                                                            for link in links)]
+    assert len(lent) == len(keys.names())
+    loeo = chapters["book/notebooks/03_loeo_training.html"]
+    assert any(link.endswith("#lib.evaluate.score_rows") for link in loeo)
+
+
+@pytest.mark.slow
 def test_the_switchboard_reads_without_a_script(site, source):
     """All nine leaks with their bars are in the page itself."""
     text = (html(source) / "book/notebooks/07_evidence_lab.html").read_text(encoding="utf-8")

@@ -131,8 +131,8 @@ def test_the_measurements_find_what_they_look_for(tmp_path):
     site = tmp_path / "site"
     site.mkdir()
     (site / "bad.html").write_text(
-        "<!doctype html><title>bad</title><meta name='viewport' content='width=device-width, initial-scale=1'>"
-        "<div style='width: calc(100vw + 120px)'>wide, but not so wide that a phone could not show it all</div>"
+        "<!doctype html><title>bad</title><meta name='viewport' content='width=device-width,initial-scale=1'>"
+        "<div style='width: calc(100vw + 120px)'>a phone would shrink the page until it fits</div>"
         "<img src='none.png'>"
         "<mjx-container><mjx-merror>x</mjx-merror></mjx-container>"
         "<script src='https://example.org/x.js'></script>"

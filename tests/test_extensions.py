@@ -13,6 +13,7 @@ from book import keys
 sys.path.insert(0, str(keys.ROOT / "book" / "_ext"))
 import api_reference  # noqa: E402
 import cite_block  # noqa: E402
+import code_links  # noqa: E402
 import numbered_tables  # noqa: E402
 import provenance  # noqa: E402
 import stamps  # noqa: E402
@@ -44,6 +45,30 @@ def test_a_docstring_becomes_restructured_text():
 def test_a_plural_behind_a_name_keeps_it_a_role():
     """A letter right behind a role would end it."""
     assert api_reference._prose("rows of `Job`s", "lib.x") == r"rows of :libname:`lib.x|Job`\ s"
+
+
+def test_code_leads_to_the_reference():
+    """A call of the library is a link; a variable, an argument and a module of the same name are not."""
+    head = '<div class="highlight-python notranslate"><div class="highlight"><pre>'
+
+    def name(*words):
+        return '<span class="o">.</span>'.join(f'<span class="n">{word}</span>' for word in words)
+
+    job, fit, equals = name("Job"), name("train", "fit", "loss"), '<span class="o">=</span>'
+    code = [f"from lib import {name('train')}, {name('windows')} as w",
+            f"from lib.x import {job}</pre>", head,
+            f"{fit} = {job}({job}{equals}1, {name('w')}, {name('fit')})", name("train", "unknown")]
+    page = head + "\n".join(code) + "</pre>"
+    addresses = {"lib.train": "t", "lib.train.fit": "t#fit", "lib.windows": "w", "lib.x.Job": "x#Job"}
+    linked = BeautifulSoup(code_links.link(page, addresses, {"lib.train", "lib.windows"}), "html.parser")
+    found = [(a["href"], a.text) for a in linked.find_all("a")]
+    assert found == [("x#Job", "Job"), ("t#fit", "train.fit"), ("x#Job", "Job")]
+    assert linked.text == BeautifulSoup(page, "html.parser").text
+
+
+def test_a_package_lends_names():
+    """`lib.report.table` is `lib.report.page.table`, whose entry the reference has."""
+    assert api_reference.reexported(keys.ROOT)["lib.report.table"] == "lib.report.page.table"
 
 
 def test_links_to_places_need_an_address(monkeypatch):

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
 from lib import report
 from lib.files import InputError
@@ -49,6 +51,15 @@ def test_a_figure_is_saved_twice_and_described(shown):
                                      "alt": "A map of two stations in the west."}
     assert set(metadata["image/png"]) == {"width"} and data["image/png"]
     assert {p.name for p in (shown.folder / "figures").iterdir()} == {"01_toy-map.png", "01_toy-map.pdf"}
+
+
+def test_the_paper_stays_white_among_many_hues(shown):
+    """A palette of 256 colours keeps the exact white of the page, however many hues the figure has."""
+    figure = Figure()
+    figure.subplots().imshow(1 - 0.1 * np.random.default_rng(1).random((200, 200, 3)))
+    report.figure(figure, "hues", "Many hues.", "A square of pale colours.")
+    with Image.open(shown.folder / "figures" / "01_toy-hues.png") as picture:
+        assert picture.mode == "P" and picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
 
 
 @pytest.mark.slow

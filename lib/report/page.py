@@ -154,6 +154,12 @@ def _indexed(buffer):
     indexed, small = picture.quantize(256, dither=Image.Dither.NONE), io.BytesIO()
     if picture.getcolors(FEW_COLOURS) is None:
         indexed = picture.quantize(palette=indexed, dither=Image.Dither.FLOYDSTEINBERG)
+    white = np.asarray(picture).min(axis=2) == 255
+    if (np.asarray(indexed.convert("RGB"))[white] != 255).any():      # or the paper would turn grey
+        paper, colours = int(np.asarray(indexed)[white][0]), indexed.getpalette()
+        colours[3 * paper:3 * paper + 3] = 255, 255, 255
+        indexed.putpalette(colours)
+        indexed.paste(paper, mask=Image.fromarray(white))
     indexed.save(small, "png", optimize=True)
     return small.getvalue()
 
