@@ -66,9 +66,11 @@ def test_code_leads_to_the_reference():
     assert linked.text == BeautifulSoup(page, "html.parser").text
 
 
-def test_a_package_lends_names():
+def test_modules_lend_names():
     """`lib.report.table` is `lib.report.page.table`, whose entry the reference has."""
-    assert api_reference.reexported(keys.ROOT)["lib.report.table"] == "lib.report.page.table"
+    lent = api_reference.reexported(keys.ROOT)
+    assert lent["lib.report.table"] == "lib.report.page.table"
+    assert lent["lib.train.pool"] == "lib.executors.start"
 
 
 def test_links_to_places_need_an_address(monkeypatch):

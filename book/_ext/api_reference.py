@@ -237,10 +237,10 @@ def _defined(root):
 
 
 def reexported(root: Path) -> dict[str, str]:
-    """Return the names that a package lends from its modules, as `lib.report.table`, and their origin."""
-    return {f"{package}.{alias.asname or alias.name}": f"{node.module}.{alias.name}"
-            for package, path in modules(root).items() if path.name == "__init__.py"
-            for node in _tree(path).body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    """Return the names that a module lends from another, as `lib.report.table`, and their origin."""
+    return {f"{module}.{alias.asname or alias.name}": f"{node.module}.{alias.name}"
+            for module, path in modules(root).items() for node in _tree(path).body
+            if isinstance(node, ast.ImportFrom) for alias in node.names}
 
 
 def setup(app):
