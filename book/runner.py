@@ -107,10 +107,21 @@ def execute(name: str, overrides: dict, place: Layout, data: str | None, target:
         temporary.write_text(json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
                              encoding="utf-8")
     _drop_old_figures(name, place, outputs, values.get("profile", "light"))
-    write_json(BUILD / "runs" / f"{name}.json", {
-        "seconds": round(seconds, 1), "hardware": provenance.hardware(),
-        "profile": values.get("profile", "light")})
+    if place.notebooks == ROOT / "book" / "notebooks":          # a chapter, not a run by hand
+        _remember(name, values.get("profile", "light"), seconds)
     return seconds
+
+
+def _remember(name, profile, seconds):
+    """Keep how long a chapter took, last and at most: what lies in the cache is not done again."""
+    side = BUILD / "runs" / f"{name}.json"
+    try:
+        old = json.loads(side.read_text(encoding="utf-8"))
+        longest = max(seconds, old["longest"] if old["profile"] == profile else 0.0)
+    except (OSError, ValueError, KeyError, TypeError):
+        longest = seconds
+    write_json(side, {"seconds": round(seconds, 1), "longest": round(longest, 1), "profile": profile,
+                      "hardware": provenance.hardware()})
 
 
 def _data_of(name, parts, data):

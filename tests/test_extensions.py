@@ -103,7 +103,9 @@ def test_a_table_becomes_csv_with_spanned_cells_repeated():
 @pytest.mark.parametrize("seconds, words", [(12.3, "12 s"), (89, "89 s"), (240, "4 min")])
 def test_a_duration_is_said_in_its_unit(seconds, words):
     """Seconds below a minute and a half, minutes above; nothing is guessed."""
-    assert stamps.duration({"seconds": seconds}) == words and stamps.duration({}) == "not measured"
+    record = {"longest": seconds, "seconds": 3.0}
+    assert stamps.duration(record) == words and stamps.duration({}) == "not measured"
+    assert stamps.duration(record, "seconds") == "3 s"
 
 
 def test_a_citation_names_version_and_commit():

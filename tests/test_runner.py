@@ -58,6 +58,21 @@ def test_unknown_notebook_lists_the_known_ones(toy):
         keys.source("02_none")
 
 
+def test_the_longest_run_of_a_chapter_is_remembered(monkeypatch, tmp_path):
+    """A later run out of the cache does not make the chapter look quick; another profile starts anew."""
+    monkeypatch.setattr(runner, "BUILD", tmp_path)
+    seen = []
+    for profile, seconds in (("light", 240.0), ("light", 12.34), ("smoke", 3.0), ("light", 20.0)):
+        runner._remember("01_toy", profile, seconds)
+        record = json.loads((tmp_path / "runs" / "01_toy.json").read_text())
+        seen.append((record["profile"], record["longest"], record["seconds"]))
+    assert seen == [("light", 240.0, 240.0), ("light", 240.0, 12.3), ("smoke", 3.0, 3.0),
+                    ("light", 20.0, 20.0)]
+    (tmp_path / "runs" / "01_toy.json").write_text('{"seconds": 1}')          # of an earlier version
+    runner._remember("01_toy", "light", 5.0)
+    assert json.loads((tmp_path / "runs" / "01_toy.json").read_text())["longest"] == 5.0
+
+
 @pytest.mark.parametrize("deaths, runs", [(0, True), (2, True), (3, False)])
 def test_a_kernel_that_dies_before_its_first_cell_is_started_again(monkeypatch, deaths, runs):
     """Twice; then, and for any other error at once, the run fails."""

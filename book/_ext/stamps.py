@@ -59,16 +59,17 @@ def anchor(docname: str, key: str) -> str:
 
 
 def run_record(root: Path, name: str) -> dict:
-    """Return seconds, hardware and profile of a notebook's last run here; empty if it was not run here."""
+    """Return how long a notebook took here, last and at most, and the hardware; empty if that is not known."""
     side = root / "_build" / "runs" / f"{name}.json"
-    return json.loads(side.read_text(encoding="utf-8")) if side.is_file() else {}
+    record = json.loads(side.read_text(encoding="utf-8")) if side.is_file() else {}
+    return record if "longest" in record else {}
 
 
-def duration(record: dict) -> str:
-    """Say how long a run took."""
+def duration(record: dict, which: str = "longest") -> str:
+    """Say how long a run took: the longest, in which the least lay in the cache, or the last (`seconds`)."""
     if not record:
         return "not measured"
-    seconds = record["seconds"]
+    seconds = record[which]
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
