@@ -59,7 +59,7 @@ def anchor(docname: str, key: str) -> str:
 
 
 def run_record(root: Path, name: str) -> dict:
-    """Return how long a notebook took here, last and at most, and the hardware; empty if that is not known."""
+    """Return how long a notebook took here, last and at most, and on what; empty if it is not known."""
     side = root / "_build" / "runs" / f"{name}.json"
     record = json.loads(side.read_text(encoding="utf-8")) if side.is_file() else {}
     return record if "longest" in record else {}
