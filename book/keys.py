@@ -7,7 +7,8 @@ one comment line of its source::
     # inputs: 03_loeo_training, DATA
 
 A name is another notebook, whose results file is read; `DATA` is the folder of real records. Beside `DATA`
-the word `synthetic` says that a synthetic world is shown as well; it names no file.
+the word `synthetic` says that a synthetic world is shown as well; it names no file. `full` is the notebook's
+own committed run of that profile, which the page shows where there is one.
 """
 
 import ast
@@ -71,6 +72,7 @@ def parameters(path: Path, overrides: dict | None = None) -> dict:
 
 
 WORLD = "synthetic"      # declared beside DATA by a notebook that shows a synthetic world too
+FULL = "full"            # declared by a notebook that shows its own committed full run
 
 
 def inputs(path: Path) -> list[str]:
@@ -161,11 +163,18 @@ def parts(name: str, values: dict, out: Path, data: str | None = None) -> dict:
         if item == "DATA":
             cache = ROOT / "_build" / "data_hashes.json"
             found["DATA"] = data_manifest(Path(data), cache) if data else "none"
-        else:
-            below = Path("results") / values.get("profile", "light") / f"{item}.json"
-            places = [folder / below for folder in (out, ROOT, ROOT / "_build" / "smoke")]   # as load_results
-            found[f"results of {item}"] = file_hash(next((p for p in places if p.is_file()), places[0]))
+        elif item != FULL:
+            found[f"results of {item}"] = _results_hash(item, values.get("profile", "light"), out)
+        elif values.get("profile") != FULL:
+            found["results of its full run"] = _results_hash(name, FULL, out)
     return found
+
+
+def _results_hash(name, profile, out):
+    """Hash of the results that `report.load_results` would read."""
+    below = Path("results") / profile / f"{name}.json"
+    places = [folder / below for folder in (out, ROOT, ROOT / "_build" / "smoke")]
+    return file_hash(next((p for p in places if p.is_file()), places[0]))
 
 
 def key_of(found: dict) -> str:

@@ -33,6 +33,7 @@ workers = 2        # type: int  # worlds computed at the same time
 scheduler = ""     # type: str  # address of a dask scheduler, for example tcp://host:8786; else this machine
 
 # %%
+# inputs: full
 import itertools
 
 import numpy as np

@@ -35,7 +35,7 @@ seed = 1           # type: int  # of the world of the networks and of the pictur
 workers = 2        # type: int  # jobs computed at the same time
 
 # %%
-# inputs: DATA, synthetic
+# inputs: DATA, synthetic, full
 import dataclasses
 import itertools
 

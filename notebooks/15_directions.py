@@ -31,6 +31,7 @@ snr = 5.0          # type: float  # planted amplitude, in units of the world's s
 workers = 2        # type: int  # worlds computed at the same time
 
 # %%
+# inputs: full
 import numpy as np
 import pandas as pd
 
@@ -252,8 +253,8 @@ if full:
     pivot = best[(best.protocol == "P2") & best.model.isin(names)].pivot(index="model", columns="world", values="maae")
     report.table(pivot.loc[names, order].rename_axis("answer by"), "maae-full", "Mean absolute angular error in degrees "
                  "under P2, committed full run.", {name: "{:.1f}" for name in order})
-    said = (f"The committed full run holds {int(best.n_worlds.min())} worlds of each kind, each with about "
-            f"{full['n_windows']} windows before {full['n_events']} earthquakes.")
+    said = (f"The committed full run holds {int(best.n_worlds.min())} worlds of each kind (by itself the profile runs "
+            f"20), each with about {full['n_windows']} windows before {full['n_events']} earthquakes.")
 
 # %%
 at = best.set_index(["protocol", "world", "model"])
@@ -263,12 +264,17 @@ for name, key in {"vmd": ("P2", "vmd", "sincos"), "unseen": ("P4", "vmd", "sinco
     report.glue(f"short-{name}", float(at.maae[key]))
 report.glue("short-worlds", int(best.n_worlds.min()))
 report.glue("short-source", "committed full run" if full else "this run")
+line = at.axial["P2", "power only"]
 report.glue("direction-full", said)
+report.glue("short-line", "What power alone may hold is the line: asked for lines without a sense, the network errs by "
+            f"{line['axial']:.0f}° there, the usual line of the station by {line['station']:.0f}°, chance by 45°."
+            if "axial" in line else "")
 
 # %% [markdown]
 # {glue:text}`direction-full` Averaged over the worlds of that run, the network errs by {glue:text}`short-vmd:.0f`° where
 # the field points to the epicentre, by {glue:text}`short-power:.0f`° from power alone and by {glue:text}`short-null:.0f`°
 # where nothing is planted; the station's usual bearing errs by {glue:text}`short-station:.0f`°.
+# {glue:text}`short-line`
 #
 # ## Save
 

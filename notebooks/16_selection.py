@@ -32,6 +32,7 @@ snr = 0.5          # type: float  # planted amplitude of the forecasts, in units
 workers = 2        # type: int  # worlds computed at the same time
 
 # %%
+# inputs: full
 import pandas as pd
 from scipy import stats
 

@@ -107,8 +107,9 @@ def test_it_is_named_alike_everywhere(name):
     """Its page and its results carry its file name; results that it reads are declared as inputs."""
     assert calls(name, "begin") == [name] and calls(name, "save_results") == [name]
     read = {other for other in calls(name, "load_results") if other != name}
+    read |= {keys.FULL} if re.search(r'load_results\("\w+", "full"', code(name)) else set()
     assert read <= set(keys.inputs(keys.source(name))), "add them to the line '# inputs:'"
-    assert set(keys.inputs(keys.source(name))) <= {*NAMES, "DATA", keys.WORLD}
+    assert set(keys.inputs(keys.source(name))) <= {*NAMES, "DATA", keys.WORLD, keys.FULL}
 
 
 @every

@@ -15,7 +15,7 @@ TOY = '''# %% [markdown]
 profile = "smoke"  # type: str  # smoke | light
 steps = 3  # type: int  # how many
 rate = 0.5  # type: float  # how fast
-# inputs: 02_upstream, DATA
+# inputs: 02_upstream, DATA, full
 
 # %%
 from lib import files, report
@@ -132,6 +132,10 @@ def test_the_key_sees_source_parameters_inputs_and_data(toy):
     upstream = toy.place.out / "results" / "smoke" / "02_upstream.json"
     upstream.parent.mkdir(parents=True)
     upstream.write_text("{}")
+    seen.append(key())
+    committed = toy.place.out / "results" / "full" / "01_toy.json"
+    committed.parent.mkdir()
+    committed.write_text("{}")
     seen.append(key())
     toy.path.write_text(TOY + "\n")
     seen.append(key())
