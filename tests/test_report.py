@@ -267,6 +267,15 @@ def test_a_committed_figure_that_is_missing_is_named(shown, monkeypatch, present
     assert not shown.outputs and not (shown.folder / "figures").exists()
 
 
+def test_row_headers_stay_left_and_long_text_gets_a_width(shown):
+    """The head of the first column stands over its cells, numbers or not; a long text is marked."""
+    frame = pd.DataFrame({"n": [1, 2], "links": ["station 1,218, overlap 162", "none"], "unit": ["nT", "s"]})
+    report.table(frame, "n", "Counts.")
+    text = shown.outputs[0][0]["text/html"]
+    assert '<th scope="col">n</th>' in text and '<th scope="col" class="text">links</th>' in text
+    assert '<td class="text">none</td><td>s</td>' in text
+
+
 def test_numbers_of_a_table_are_aligned_and_have_a_minus_sign(shown):
     """Columns of numbers go right, text too if it is an interval; small numbers share their decimals."""
     frame = pd.DataFrame({"day": ["2020-01-02", "b"], "mixed": [3, "4"], "r": [-0.5, 0.125],

@@ -32,6 +32,7 @@ GLUE_PREFIX = "application/papermill.record/"   # what myst-nb looks for
 DASH = '<span title="not defined">–</span>'
 MINUS = re.compile(r"(?<![\w.])-(?=[\d.])")      # a hyphen that begins a number, not one inside a date
 FEW_COLOURS = 4096       # a figure with more has shades over shades: without dithering they would band
+LONG = 24                # characters of a cell; a column of longer ones would become tall and narrow
 NUMERIC = re.compile(r"[+\u2212]?[\d.,]+(e[+-]\d+)?( to [+\u2212]?[\d.,]+)?|" + DASH)
 
 
@@ -223,17 +224,24 @@ def table(frame: pd.DataFrame, name: str, caption: str, formats: Mapping[str, st
 def table_html(frame, name, caption, formats):
     """Return the table's HTML; the book's extension adds the number before the caption."""
     cells = {c: [_cell(v, formats.get(c) or _decimals(frame[c])) for v in frame[c]] for c in frame}
-    align = {c: ' class="num"' if all(map(NUMERIC.fullmatch, cells[c])) else "" for c in frame}
-    head = "".join(f'<th scope="col"{align[c]}>{html.escape(str(c)).replace("_", " ")}</th>' for c in frame)
     first, *others = frame.columns
+    kinds = {c: _kind(cells[c]) if c != first else "" for c in frame}
+    head = "".join(f'<th scope="col"{kinds[c]}>{html.escape(str(c)).replace("_", " ")}</th>' for c in frame)
     lines = []
     for i in range(len(frame)):
-        body = "".join(f"<td{align[c]}>{cells[c][i]}</td>" for c in others)
+        body = "".join(f"<td{kinds[c]}>{cells[c][i]}</td>" for c in others)
         lines.append(f'<tr><th scope="row">{cells[first][i]}</th>{body}</tr>')
     caption = html.escape(caption)
     return (f'<div class="companion-table" id="tab-{name}" tabindex="0" role="region" aria-label="{caption}">'
             f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead>\n<tbody>"
             + "\n".join(lines) + "</tbody></table></div>")
+
+
+def _kind(cells):
+    """Return the class of a column: numbers stand right, long text gets a least width."""
+    if all(map(NUMERIC.fullmatch, cells)):
+        return ' class="num"'
+    return ' class="text"' if max(map(len, cells)) > LONG else ""
 
 
 def _decimals(column):
