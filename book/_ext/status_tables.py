@@ -20,7 +20,7 @@ class NotebookRuns(SphinxDirective):
         caption = ("The notebooks of this site: what they were run with, what they read, how long they took"
                    + (f" on {' and '.join(hardware)}." if hardware else "."))
         rows = "".join(_run_row(root, run) for run in runs)
-        heads = ("notebook", "parameters", "data", "reads", "figures", "time", "last time", "key")
+        heads = ("notebook", "parameters", "data", "reads", "figures", "time (last)", "key")
         return [nodes.raw("", table_html("runs", caption, heads, rows), format="html")]
 
 
@@ -31,10 +31,16 @@ def _run_row(root, run):
     figures = sum(p.endswith(".png") for p in run["outputs"])
     values = ", ".join(f"{key} = {value!r}" for key, value in run["parameters"].items())
     cells = (f"<code>{html.escape(values)}</code>", html.escape(run["data"]),
-             html.escape(", ".join(given) or "nothing"), str(figures), duration(run_record(root, name)),
-             duration(run_record(root, name), "seconds"), f"<code>{run['key']}</code>")
+             html.escape(", ".join(given) or "nothing"), str(figures), _times(run_record(root, name)),
+             f"<code>{run['key']}</code>")
     return (f'<tr><th scope="row"><a href="notebooks/{name}.html">{name}</a></th>'
             + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+
+
+def _times(record):
+    """Say how long the longest run took and, if it was quicker, the last."""
+    longest, last = duration(record), duration(record, "seconds")
+    return longest if longest == last else f"{longest} ({last})"
 
 
 class FullRuns(SphinxDirective):
