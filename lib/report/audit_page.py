@@ -13,7 +13,8 @@ import pandas as pd
 
 from lib.audit import Audit
 from lib.files import InputError, atomic_path
-from lib.report.page import table, table_html
+from lib.report.page import table
+from lib.report.tables import table_html
 
 CAPTIONS = {
     "verdicts": "Verdicts: what was looked for, what was found, and what to do.",
