@@ -32,6 +32,12 @@ def test_every_module_is_on_one_page_of_the_reference():
     assert sorted(entries) == sorted(known) == sorted(listed)
 
 
+def test_the_list_of_modules_says_what_each_is_in_one_sentence():
+    """Without its layer, and with one mark at its end."""
+    said = [api_reference.first_line(path) for path in api_reference.modules(keys.ROOT).values()]
+    assert all(line and "layer" not in line and line[-1] in ".?" and line[-2] not in ".?" for line in said)
+
+
 def test_a_docstring_becomes_restructured_text():
     """Names in single backticks become roles, bars plain, doctests stay as they are."""
     tree = ast.parse('def f(a, b=2, *, c: int = 3):\n'

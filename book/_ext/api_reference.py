@@ -55,7 +55,7 @@ def _tree(path):
 def first_line(path: Path) -> str:
     """Return the first line of a module's docstring, its layer left out."""
     text = ast.get_docstring(_tree(path)) or ""
-    return LAYER.sub("", text.split("\n")[0])
+    return LAYER.sub("", text.split("\n")[0]).replace("?.", "?")
 
 
 class ModuleList(SphinxDirective):
