@@ -248,16 +248,16 @@ report.glue("null-station", float(null["mean absolute error (°)"]["station"]))
 full = report.load_results("15_directions", "full", required=False) if profile != "full" else None
 stored = cells.reset_index().astype(object).where(cells.reset_index().notna(), None).to_dict("records")
 best = pd.DataFrame(full["cells"] if full else stored).astype({"maae": float})
+at = best.set_index(["protocol", "world", "model"])
 said = "No run of the full profile (more worlds and windows, five folds, 20 epochs) is committed."
 if full:
-    pivot = best[(best.protocol == "P2") & best.model.isin(names)].pivot(index="model", columns="world", values="maae")
-    report.table(pivot.loc[names, order].rename_axis("answer by"), "maae-full", "Mean absolute angular error in degrees "
-                 "under P2, committed full run.", {name: "{:.1f}" for name in order})
+    report.table(at.maae["P2"].unstack("world").loc[names, order].rename_axis("answer by"), "maae-full",
+                 "Mean absolute angular error in degrees under P2, committed full run.",
+                 {name: "{:.1f}" for name in order})
     said = (f"The committed full run holds {int(best.n_worlds.min())} worlds of each kind (by itself the profile runs "
             f"20), each with about {full['n_windows']} windows before {full['n_events']} earthquakes.")
 
 # %%
-at = best.set_index(["protocol", "world", "model"])
 for name, key in {"vmd": ("P2", "vmd", "sincos"), "unseen": ("P4", "vmd", "sincos"), "station": ("P2", "vmd", "station"),
                   "power": ("P2", "power only", "sincos"), "null": ("P2", "null", "sincos"),
                   "polarisation": ("P2", "vmd", "polarisation")}.items():
@@ -271,8 +271,8 @@ report.glue("short-line", "What power alone may hold is the line: asked for line
             if "axial" in line else "")
 
 # %% [markdown]
-# {glue:text}`direction-full` Averaged over the worlds of that run, the network errs by {glue:text}`short-vmd:.0f`° where
-# the field points to the epicentre, by {glue:text}`short-power:.0f`° from power alone and by {glue:text}`short-null:.0f`°
+# {glue:text}`direction-full` Over all worlds ({glue:text}`short-source`) the network errs by {glue:text}`short-vmd:.0f`°
+# where the field points to the epicentre, by {glue:text}`short-power:.0f`° from power alone and by {glue:text}`short-null:.0f`°
 # where nothing is planted; the station's usual bearing errs by {glue:text}`short-station:.0f`°.
 # {glue:text}`short-line`
 #

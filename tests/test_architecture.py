@@ -77,7 +77,6 @@ def tracked():
     return [p for p in files if p.is_file() and p.suffix in words]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", LIB, ids=module)
 def test_a_module_imports_only_from_layers_below_it(path):
     name = module(path)
@@ -171,7 +170,7 @@ def test_reading_records_needs_no_torch():
 @pytest.mark.parametrize("tool", [("ruff", "check", "."),
                                   ("codespell_lib", "book", "lib", "notebooks", "tests", "benchmarks")])
 def test_style_and_spelling_hold(tool):
-    """What `make check` asks first is asked by `make test` too, so that it holds wherever tests are run."""
+    """Ruff and codespell find nothing; asked here, `make check` and `make test` both ask them."""
     pages = [page.name for page in ROOT.glob("*.md")] if tool[0] == "codespell_lib" else []
     done = subprocess.run([sys.executable, "-m", *tool, *pages], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

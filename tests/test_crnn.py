@@ -16,7 +16,6 @@ def _light(seed=0, **options):
     return crnn.build(light=True, **options)
 
 
-@pytest.mark.slow
 def test_parameter_counts_are_those_of_the_public_code():
     """7 614 055 in all: features 6 513 184, GRU 1 082 880, heads 514 + 771 + 16 706 by hand."""
     with torch.device("meta"):

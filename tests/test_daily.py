@@ -172,7 +172,6 @@ def test_a_field_that_is_never_calm_gives_no_calm_controls(inputs):
         daily.daily_windows(catalog, places, kp.clip(lower=2), dst, spec, 42, controls="quiet_only")
 
 
-@pytest.mark.slow
 def test_a_window_without_an_index_is_named(inputs, matched):
     """Dst missing on the day of a case."""
     row = matched[matched.role == "case"].iloc[0]

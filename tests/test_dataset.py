@@ -234,7 +234,6 @@ def test_truncated_and_foreign_files(path, tmp_path):
         open_dataset(tmp_path / "absent.h5")
 
 
-@pytest.mark.slow
 def test_flipped_bytes_never_pass(path, tmp_path):
     """Any single changed byte either ends in InputError or changes nothing that is read."""
     whole, rng = path.read_bytes(), np.random.default_rng(0)

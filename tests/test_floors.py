@@ -110,7 +110,6 @@ def test_floors_find_what_the_table_gives_away():
     assert rate["metadata"] > .97
 
 
-@pytest.mark.slow
 def test_floors_have_no_skill_without_information():
     """Four classes independent of the table: every floor within 3.5 sigma of a quarter."""
     windows = world(n=600, seed=2)

@@ -396,7 +396,6 @@ def test_arbitrary_bytes_parse_or_explain(data):
     parses_or_explains(FUZZ[:-81] + data)
 
 
-@pytest.mark.slow
 @settings(FAST, max_examples=250)
 @given(st.data())
 def test_damaged_files_parse_or_explain(data):

@@ -39,7 +39,6 @@ def test_the_band_covers_the_truth():
     assert len(inside) >= 11 and np.mean(inside) >= 0.8
 
 
-@pytest.mark.slow
 def test_flat_noise_is_never_extrapolated():
     """Chance scores: a reason and no number, in (nearly) all of 40 replicas; asking anyway is refused."""
     scores = [noisy(np.full(6, .5), .03, seed=k) for k in range(40)]

@@ -74,7 +74,6 @@ def test_appending_gives_the_bytes_of_writing_at_once(made, tmp_path):
         ledger.verify(parts, first)
 
 
-@pytest.mark.slow
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_changed_byte_is_found_and_its_line_named(bytes_and_head, data):
@@ -88,7 +87,6 @@ def test_any_changed_byte_is_found_and_its_line_named(bytes_and_head, data):
         ledger.verify(path, head)
 
 
-@pytest.mark.slow
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_lines_dropped_repeated_swapped_inserted_or_cut_off_are_found(bytes_and_head, data):

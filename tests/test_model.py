@@ -132,7 +132,6 @@ def _saved(tmp_path):
     return path
 
 
-@pytest.mark.slow
 def test_damaged_files_name_file_and_first_wrong_tensor(tmp_path):
     """A flipped bit, a missing, foreign, reshaped or NaN tensor, a truncated file, a lost or torn card."""
     path = _saved(tmp_path)

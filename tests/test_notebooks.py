@@ -101,7 +101,6 @@ def test_it_defines_nothing_and_cells_are_short(name):
     assert "plt." not in code(name) and not re.search(r"^[%!]", code(name), re.MULTILINE)
 
 
-@pytest.mark.slow
 @every
 def test_it_is_named_alike_everywhere(name):
     """Its page and its results carry its file name; results that it reads are declared as inputs."""

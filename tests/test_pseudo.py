@@ -90,7 +90,6 @@ def test_draws_differ_by_seed_and_repeat_with_it(nights):
     assert (pseudo.matched_nights(nights, 0, 5).event_id != "").sum() == 5
 
 
-@pytest.mark.slow
 def test_which_of_a_pair_is_the_event_is_a_coin(nights):
     """Over draws, Kp of event nights is not above or below that of quiet nights."""
     drawn = [pseudo.matched_nights(nights, s) for s in range(60)]

@@ -195,7 +195,6 @@ def test_the_scoreboard_prints_everything_and_returns_plain_rows(shown):
     assert json.dumps(rows) and type(rows[0]["score"]) is float and rows[0]["n_windows"] == 9
 
 
-@pytest.mark.slow
 def test_every_plot_draws(shown):
     """Each plot function returns a figure that renders, and none is known to pyplot."""
     rng = np.random.default_rng(0)

@@ -116,7 +116,6 @@ def test_closure_follows_imports_of_imports(tmp_path):
     assert found == {"__init__.py", "a.py", "d.py", "earth/__init__.py", "earth/c.py", "earth/table.csv"}
 
 
-@pytest.mark.slow
 def test_the_key_sees_source_parameters_inputs_and_data(toy):
     """Each change changes the key; a run without change keeps it."""
     data = toy.folder / "data"

@@ -63,7 +63,6 @@ def test_structural_check_of_the_published_folds():
     assert [np.isin(m[test], ["Large", "Moderate"]).sum() for _, test in split] == [8] + [4] * 8 + [8]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("protocol", "n_folds"), [
     ("P0", 5), ("P1", 5), ("P2", 5), ("P4", 3), ("P1", None), ("P2", None), ("P4", None), ("P3", 5)])
 def test_every_window_is_tested_once_and_groups_stay_whole(protocol, n_folds):

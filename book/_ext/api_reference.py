@@ -229,18 +229,23 @@ def _defined(root):
     for module, path in modules(root).items():
         for node in _tree(path).body:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-            names = [getattr(node, "name", None), *(getattr(t, "id", None) for t in targets)]
-            if isinstance(node, ast.ImportFrom):
-                names += [alias.asname or alias.name for alias in node.names]
+            names = [getattr(node, "name", None), *(getattr(t, "id", None) for t in targets),
+                     *borrowed([node])]
             found |= {f"{module}.{name}" for name in names if name}
     return found
 
 
+def borrowed(body: list[ast.stmt]) -> dict[str, str]:
+    """Return the names that statements import from modules, with the full name of each."""
+    return {alias.asname or alias.name: f"{node.module}.{alias.name}"
+            for node in body if isinstance(node, ast.ImportFrom) for alias in node.names}
+
+
+@functools.lru_cache(maxsize=4)
 def reexported(root: Path) -> dict[str, str]:
     """Return the names that a module lends from another, as `lib.report.table`, and their origin."""
-    return {f"{module}.{alias.asname or alias.name}": f"{node.module}.{alias.name}"
-            for module, path in modules(root).items() for node in _tree(path).body
-            if isinstance(node, ast.ImportFrom) for alias in node.names}
+    return {f"{module}.{name}": origin for module, path in modules(root).items()
+            for name, origin in borrowed(_tree(path).body).items()}
 
 
 def setup(app):

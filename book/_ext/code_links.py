@@ -1,16 +1,15 @@
 """Names of the library inside code become links to the reference.
 
-A page is read as a program: what one block imports from `lib`, the blocks below it know. Works on the pages
-as they were written, because only there the code has its colours.
+A page is read as a program: what one block imports, the blocks below it know. Works on a page as it is about
+to be written, because only there the code has its colours.
 """
 
 import ast
 import html
-import os
 import re
 from pathlib import Path
 
-from api_reference import reexported
+from api_reference import borrowed, reexported
 
 BLOCK = re.compile(r'(<div class="highlight-(?:ipython3|python) notranslate"><div class="highlight"><pre>)'
                    r"(.*?)(</pre>)", re.DOTALL)
@@ -21,16 +20,11 @@ PART = re.compile(r'<span class="o">\.</span><span class="n">\w+</span>')
 
 
 def imported(code: str) -> dict[str, str]:
-    """Return the names that a block takes from the library, with the full name of each."""
+    """Return the names that a block imports, with the full name of each."""
     try:
-        tree = ast.parse(code)
+        return borrowed(list(ast.walk(ast.parse(code))))
     except SyntaxError:              # a fragment
         return {}
-    found = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and re.match(r"(lib|book)(\.|$)", node.module or ""):
-            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-    return found
 
 
 def link(page: str, addresses: dict[str, str], modules: set[str]) -> str:
@@ -60,28 +54,24 @@ def link(page: str, addresses: dict[str, str], modules: set[str]) -> str:
 
     def in_block(match):
         names.update(imported(html.unescape(TAG.sub("", match[2]))))
-        return match[1] + (CHAIN.sub(in_chain, match[2]) if names else match[2]) + match[3]
+        return match[1] + CHAIN.sub(in_chain, match[2]) + match[3]
 
     return BLOCK.sub(in_block, page)
 
 
-def finish(app, exception):
-    """Link the code of every page."""
-    if exception or app.builder.name != "html":
+def link_code(app, pagename, templatename, context, doctree):
+    """Link the code of a page."""
+    if app.builder.name != "html" or not BLOCK.search(context.get("body", "")):
         return
-    known, out = app.env.get_domain("py").objects, Path(app.outdir)
-    modules = {name for name, entry in known.items() if entry.objtype == "module"}
+    known = app.env.get_domain("py").objects
     lent = {name: known[origin] for name, origin in reexported(Path(app.srcdir)).items() if origin in known}
-    for path in out.rglob("*.html"):
-        text = path.read_text(encoding="utf-8")
-        if BLOCK.search(text):
-            up = os.path.relpath(out, path.parent)
-            addresses = {name: f"{up}/{entry.docname}.html#{entry.node_id}"
-                         for name, entry in (lent | known).items()}
-            path.write_text(link(text, addresses, modules), encoding="utf-8")
+    addresses = {name: f"{app.builder.get_relative_uri(pagename, entry.docname)}#{entry.node_id}"
+                 for name, entry in (lent | known).items()}
+    modules = {name for name, entry in known.items() if entry.objtype == "module"}
+    context["body"] = link(context["body"], addresses, modules)
 
 
 def setup(app):
     """Connect."""
-    app.connect("build-finished", finish)
+    app.connect("html-page-context", link_code)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

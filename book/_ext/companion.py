@@ -17,11 +17,12 @@ import pybtex.plugin
 from sphinx.errors import ExtensionError
 from stamps import commit, docnames, stamp
 
+from lib.typography import minus
+
 # a plugin is looked for once, not again for each citation among all packages installed: seconds of a build
 pybtex.plugin._load_entry_point = functools.lru_cache(maxsize=None)(pybtex.plugin._load_entry_point)
 HERO = "03_loeo_training-cuts.png"       # what a link to the site shows where links have pictures
 PASTED = re.compile(r'<span class="pasted-text">[^<]*</span>')
-NEGATIVE = re.compile(r"(?<![\w.])-(?=[\d.])")          # a hyphen that begins a number, not one inside a date
 
 
 def _joined(values):
@@ -92,7 +93,7 @@ def finish(app, exception):
         for i, (pattern, replacement) in enumerate(REPAIRS):
             text, n = re.subn(pattern, replacement, text)
             hits[i] += n
-        text = PASTED.sub(lambda pasted: NEGATIVE.sub("\N{MINUS SIGN}", pasted[0]), text)
+        text = PASTED.sub(lambda pasted: minus(pasted[0]), text)
         page.write_text(text, encoding="utf-8")
     lost = [pattern for (pattern, _), n in zip(REPAIRS, hits, strict=True) if not n]
     if lost and app.builder.name == "html":

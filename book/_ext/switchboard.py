@@ -11,6 +11,8 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 from stamps import texts_in
 
+from lib.typography import minus
+
 PROTOCOLS = {"P2": "whole earthquakes held out (P2)", "P0": "random folds (P0)"}
 LENGTH, HEIGHT, LOW, HIGH = 220, 22, -0.1, 0.6      # of a bar: pixels, and balanced accuracy added
 
@@ -57,7 +59,7 @@ def _switch(title, what, effects):
 
 def _signed(value):
     """Two decimals with a sign."""
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return minus(f"{value:+.2f}")
 
 
 def _words(effect):

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from lib.files import InputError
 from lib.report import labels, style
 from lib.report.scores import LABELS, check_row
+from lib.typography import minus
 
 
 def plot_scores(rows: Iterable[Mapping], group: str = "world", label: str = "score", chance: float = 0.0):
@@ -222,7 +223,7 @@ def plot_bars(values: Mapping[str, float], label: str, marks: Mapping[str, float
     whole = all(float(value).is_integer() for value in values.values())
     places = 0 if whole else 2 if max(map(abs, values.values())) >= 0.15 else 3
     for name, value in values.items():
-        text = f"{value:,.{places}f}".replace("-", "\N{MINUS SIGN}")
+        text = minus(f"{value:,.{places}f}")
         ax.annotate(text, (1, y[name]), xycoords=ax.get_yaxis_transform(), xytext=(32, 0),
                     textcoords="offset points", va="center", ha="right", fontsize=9)
     ax.set(yticks=list(y.values()), yticklabels=list(values), xlabel=label)

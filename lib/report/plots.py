@@ -10,6 +10,7 @@ import pandas as pd
 
 from lib.files import InputError
 from lib.report import labels, style
+from lib.typography import minus
 
 HOUR_S = 3600.0
 
@@ -165,7 +166,7 @@ def plot_record(record, sampling_s: float = 1.0, components: str = "HDZ"):
                 rasterized=True)
         ax.set_ylabel(f"{name} (nT)")
         if abs(middle) >= 0.05:      # a record without its level needs no word about it
-            level = f"{middle:,.1f}".replace("-", "\N{MINUS SIGN}")
+            level = minus(f"{middle:,.1f}")
             ax.set_title(f"{name}, about its median of {level} nT", fontsize=9)
         ax.margins(x=0)
     axes[-1, 0].set_xlabel(label)

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from lib.typography import minus
+
 DASH = '<span title="not defined">–</span>'
-MINUS = re.compile(r"(?<![\w.])-(?=[\d.])")      # a hyphen that begins a number, not one inside a date
 LONG = 24                # characters of a cell; a column of longer ones would become tall and narrow
 NUMERIC = re.compile(r"[+\u2212]?[\d.,]+(e[+-]\d+)?( to [+\u2212]?[\d.,]+)?|" + DASH)
 
@@ -66,4 +67,4 @@ def _cell(value, template):
         text = f"{float(value):.3g}"
     else:
         text = str(value)
-    return html.escape(MINUS.sub("\N{MINUS SIGN}", text))
+    return html.escape(minus(text))
